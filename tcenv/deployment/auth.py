@@ -85,16 +85,16 @@ class Deployment:
     """The Auth service at a root URL, over one connection. Every method raises DeploymentError if it cannot be reached or
     gives no usable answer, and CredentialsRejected if it does not accept the credentials.
 
-    `until` (time.monotonic) is the command's deadline; each method takes 30 seconds at most. Messages tell the user to type
+    `deadline` (time.monotonic) is the command's deadline; each method takes 30 seconds at most. Messages tell the user to type
     `tcenv login` and `argument` (None: the root URL). `library` calls through the `taskcluster` client, if there is time to
     import it."""
 
     def __init__(
-        self, root_url: str, *, until: float | None = None, argument: str | None = None, library: bool = False
+        self, root_url: str, *, deadline: float | None = None, argument: str | None = None, library: bool = False
     ) -> None:
         self.root_url = root_url
         self._argument = argument or root_url
-        self._until = until
+        self._deadline = deadline
         self._library = library
         self._http = http.Client()
 
@@ -235,14 +235,14 @@ class Deployment:
                 if answer.status < 500 or tried == _TRIES:
                     return answer
             pause = 0.1 * 2**tried * random.uniform(0.75, 1.25)
-            time.sleep(max(0.0, min(pause, self._http.until - time.monotonic())))
+            time.sleep(max(0.0, min(pause, self._http.deadline - time.monotonic())))
         raise AssertionError("the last try returns or raises")
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         """Bound the time of one method, and turn its failures into sentences for the user."""
         end = time.monotonic() + _TIMEOUT
-        self._http.until = end if self._until is None else min(end, self._until)
+        self._http.deadline = end if self._deadline is None else min(end, self._deadline)
         try:
             yield
         except Unreachable as error:

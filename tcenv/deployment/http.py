@@ -73,10 +73,10 @@ class Answer:
 class Client:
     """Sends requests to one deployment, one at a time, and keeps its connection open between them.
 
-    `until` (time.monotonic) bounds everything: the look-up of the name, the connection, the last byte of the answer."""
+    `deadline` (time.monotonic) bounds everything: the look-up of the name, the connection, the last byte of the answer."""
 
     def __init__(self) -> None:
-        self.until = 0.0
+        self.deadline = 0.0
         self._connection: _Connection | None = None
 
     def send(
@@ -98,11 +98,11 @@ class Client:
 
     def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         connection, self._connection = self._connection, None
-        exchange = _Exchange(connection or _Connection(), method, url, body, headers, self.until)
+        exchange = _Exchange(connection or _Connection(), method, url, body, headers, self.deadline)
         # A thread, because no timeout of a socket covers the look-up of a name or a byte now and then.
         exchange.start()
         try:
-            exchange.join(max(0.0, self.until - time.monotonic()))
+            exchange.join(max(0.0, self.deadline - time.monotonic()))
         except BaseException:
             exchange.connection.cancel()
             raise
@@ -114,7 +114,7 @@ class Client:
             return exchange.answer
         if isinstance(exchange.failure, Unusable):
             raise exchange.failure
-        if exchange.failure is None or time.monotonic() >= self.until:
+        if exchange.failure is None or time.monotonic() >= self.deadline:
             raise Unreachable("it did not answer in time", late=True)
         raise Unreachable(_describe(exchange.failure))
 
@@ -129,14 +129,14 @@ class _Exchange(threading.Thread):
         url: str,
         body: bytes | None,
         headers: Mapping[str, str],
-        until: float,
+        deadline: float,
     ) -> None:
         super().__init__(daemon=True)
         self.connection = connection
         self.answer: Answer | None = None
         self.failure: Exception | None = None
         self._request = (method, url, body, headers)
-        self._until = until
+        self._deadline = deadline
 
     def run(self) -> None:
         try:
@@ -146,7 +146,7 @@ class _Exchange(threading.Thread):
             self.connection.close()
 
     def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        left = max(0.1, self._until - time.monotonic())
+        left = max(0.1, self._deadline - time.monotonic())
         response = self.connection.request(method, url, body, headers, left)
         chunks: list[bytes] = []
         length = 0
@@ -155,7 +155,7 @@ class _Exchange(threading.Thread):
             length += len(chunk)
             if length > MAX_BODY:
                 raise Unusable("it is too long")
-            if time.monotonic() > self._until:
+            if time.monotonic() > self._deadline:
                 raise TimeoutError
         content = _unpack(b"".join(chunks), response.headers.get("Content-Encoding", "identity").strip().lower())
         return Answer(response.status, content, response.headers.get("Date", ""), response.headers.get("ETag", ""))

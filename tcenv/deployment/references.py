@@ -68,11 +68,11 @@ def find(methods: Iterable[Method], verb: str, segments: Sequence[str]) -> Metho
     return max(found, key=lambda method: sum(len(part) for part in method.route if part is not None), default=None)
 
 
-def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Method] | None:
+def fetch(root_url: str, service: str, *, deadline: float | None = None) -> list[Method] | None:
     """Return the methods of a service (`queue`, or `queue/v2` for another version than v1); None if the deployment does not
     have it. Keeps the reference with its ETag, and uses the kept one if the deployment cannot be reached.
 
-    `until` (time.monotonic) is the command's deadline. Raises DeploymentError."""
+    `deadline` (time.monotonic) is the command's deadline. Raises DeploymentError."""
     match = _SERVICE.fullmatch(service)
     if match is None:
         return None
@@ -80,7 +80,7 @@ def fetch(root_url: str, service: str, *, until: float | None = None) -> list[Me
     path = _get_cache_path(root_url, match[1], version)
     body, etag = _read_cache(path)
     client = http.Client()
-    client.until = min(until or math.inf, time.monotonic() + _TIMEOUT)
+    client.deadline = min(deadline or math.inf, time.monotonic() + _TIMEOUT)
     url = f"{root_url}/references/{match[1]}/{version}/api.json"
     try:
         answer = client.send("GET", url, headers={"If-None-Match": etag} if etag else {})

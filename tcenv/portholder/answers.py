@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 # Seconds to wait for a request, and for the client to read an answer.
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 # Seconds to wait for the page: tcenv first asks the deployment.
-_PATIENCE_FOR_PAGE = 30.0
+_PAGE_TIMEOUT = 30.0
 # Seconds to read what a client still sends after the answer.
 _DRAIN = 2.0
 # Bytes to read at once.
@@ -54,7 +54,7 @@ class Connection:
         self._is_over = False
         self._sending = b""
         self._answered = self._waits = False
-        self._until = time.monotonic() + _PATIENCE
+        self._until = time.monotonic() + _TIMEOUT
 
     def begin(self, received: bytes) -> None:
         """Start to read the request. `received` are the bytes that have been read already."""
@@ -129,7 +129,7 @@ class Connection:
         self._waits = True
         if not self._answered:
             self._loop.ignore(self._descriptor)
-            self._until = time.monotonic() + _PATIENCE_FOR_PAGE
+            self._until = time.monotonic() + _PAGE_TIMEOUT
 
     def send(self, response: bytes) -> None:
         """Send the response, then close the connection."""
@@ -137,7 +137,7 @@ class Connection:
             return
         self._sending = response
         self._answered = True
-        self._until = time.monotonic() + _PATIENCE
+        self._until = time.monotonic() + _TIMEOUT
         try:
             self._watch(self._send_on, select.POLLOUT)
             self._send_on()

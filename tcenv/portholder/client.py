@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: How long to hold the port of a sign-in, in seconds: a user may leave its page open for this long.
 SIGN_IN_SECONDS = 15 * 60
 # Seconds to wait for the holder.
-_PATIENCE = 2.0
+_TIMEOUT = 2.0
 # Bytes that a pipe takes before the other end reads.
 _PIPE = 60_000
 # The variables that the process for a late approval needs to find its files and the deployment. None holds a token.
@@ -74,7 +74,7 @@ class Hold:
             # The holder closes its end of the pipe only after the sockets.
             gone = select.poll()
             gone.register(self._writer, 0)
-            gone.poll(_PATIENCE * 1000)
+            gone.poll(_TIMEOUT * 1000)
         self.leave()
 
     def _kill_before_start(self) -> bool:
@@ -206,7 +206,7 @@ def _ask(
 ) -> tuple[messages.Table, list[int]] | None:
     """Send a request to this user's holder. Returns None if there is no holder, or if it does not answer yes."""
     try:
-        connection = messages.connect(directory, _PATIENCE)
+        connection = messages.connect(directory, _TIMEOUT)
     except OSError:
         return None
     try:

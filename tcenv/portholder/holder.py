@@ -25,7 +25,7 @@ _MOST_CONNECTIONS = 64
 # Seconds between two checks of the time.
 _TICK = 1.0
 # Seconds to wait for another process of this user.
-_PATIENCE = 2.0
+_TIMEOUT = 2.0
 # Seconds to look for this user's holder, which may start slowly on a busy machine.
 _SEARCH = 20.0
 
@@ -186,7 +186,7 @@ class Holder:
         assert self._listener is not None
         descriptor, _ = self._listener._accept()  # type: ignore[attr-defined]
         caller = _socket.socket(fileno=descriptor)
-        caller.settimeout(_PATIENCE)
+        caller.settimeout(_TIMEOUT)
         try:
             if messages.is_own(caller):
                 table, given = messages.receive(caller)
@@ -291,7 +291,7 @@ def _lock_or_hand_over(directory: str, descriptors: Sequence[int]) -> int | None
         except OSError:
             return None
         try:
-            caller = messages.connect(directory, _PATIENCE)
+            caller = messages.connect(directory, _TIMEOUT)
         except OSError:
             # The holder is starting or ending.
             time.sleep(0.02)

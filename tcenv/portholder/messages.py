@@ -92,11 +92,11 @@ def is_own(connection: _socket.socket) -> bool:
     return bool(user == os.geteuid() != _UNMAPPED)
 
 
-def connect(directory: str, patience: float) -> _socket.socket:
-    """Connect to this user's holder, and wait at most `patience` seconds for each of its answers. Raises OSError."""
+def connect(directory: str, timeout: float) -> _socket.socket:
+    """Connect to this user's holder, and wait at most `timeout` seconds for each of its answers. Raises OSError."""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
-        connection.settimeout(patience)
+        connection.settimeout(timeout)
         _call_with_address(directory, connection.connect)
         if not is_own(connection):
             raise PermissionError("the holder is another user's")

@@ -105,7 +105,7 @@ def fetch(session: Session) -> tuple[str, ...]:
     found: dict[str, str] = {}
 
     def find(role: str) -> None:
-        deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
+        deployment = Deployment(session.root_url, deadline=time.monotonic() + _PATIENCE, argument=session.argument)
         with suppress(DeploymentError, UsageError):  # UsageError: a role that is too long for a header
             temporary = Credentials(client_id, *mint(client_id, token, [role], now, now + _LIFETIME))
             expansion = deployment.read_scopes(temporary)

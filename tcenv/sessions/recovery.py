@@ -45,7 +45,7 @@ def recover(
         from tcenv.deployment.auth import Deployment
 
         try:
-            Deployment(session.root_url, until=deadline, argument=session.argument).confirm(session.credentials)
+            Deployment(session.root_url, deadline=deadline, argument=session.argument).confirm(session.credentials)
         except CredentialsRejected as rejection:
             if rejection.reason not in ("bad-token", "deleted", "expired", "disabled"):
                 raise

@@ -9,6 +9,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tcenv import core_dumps
@@ -31,22 +32,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# What to do about the page when this process ends.
+# What the person should do when this process ends.
 _CLOSE_PAGE = "Close the sign-in page: an approval there no longer reaches tcenv."
-_CLOSE_PAGE_IN_ANY_CASE = (
+_CLOSE_PAGE_ON_FREE_PORT = (
     "Close the sign-in page: a later approval would give the token to the next program on its port."
 )
 
 
 def sign_in(profile: Profile, store: Store, progress: Progress, replacing: Session | None = None) -> Session:
-    """Get an approval, verify it, store and return its session. Deletes the client of the session that it replaces: in a
-    terminal before the approval, so that its name is free, and elsewhere afterwards."""
+    """Get an approval, verify it, store its session and return that. Deletes the client of the session that it replaces: in a
+    terminal before the approval, so that the name is free, and elsewhere afterwards."""
     flow = resolve_flow(profile.flow, profile.root_url)
-    asked_at = int(time.time())
+    requested_at = int(time.time())
     with Listener(port=profile.port) as listener:
-        with StandardInput(listener, progress) as typed:
+        with StandardInput(listener, progress) as stdin:
             request = _request_approval(profile, flow, replacing, listener, store, progress)
-            session = _wait_for_session(request, profile, asked_at, listener, typed, progress)
+            session = _wait_for_session(request, profile, requested_at, listener, stdin, progress)
         names = request.names
         if (
             names is not None
@@ -58,18 +59,16 @@ def sign_in(profile: Profile, store: Store, progress: Progress, replacing: Sessi
                 f"{names.prefix.rstrip('/')}. If that is not you:",
                 ("tcenv", "logout", get_stored_argument(profile.name, profile.root_url)),
             )
-            # These are about the other user's clients.
+            # The deletion scopes are about the other user's clients.
             asked = tuple(scope for scope in session.asked if scope not in request.deletion_scopes)
             session = replace(session, asked=asked)
-        kept_in = describe_place(store) if _store_session(session, store, progress) else ""
+        place = describe_place(store) if _store_session(session, store, progress) else ""
         # Before the page says so.
-        _try_step(
-            progress, lambda: client_names.remember(session, request.name, made=flow == "create", kept_in=kept_in)
-        )
+        _try_step(progress, lambda: client_names.remember(session, request.name, made=flow == "create", place=place))
         listener.succeed()
         _try_step(progress, lambda: listener.finish(pages.describe_success(session)))
     progress.show_granted(session)
-    session = _note_roles(session, store, kept=bool(kept_in))
+    session = _note_roles(session, store, kept=bool(place))
     _try_step(progress, lambda: _clean_up(session, request, replacing, store, progress))
     progress.close()
     return session
@@ -78,8 +77,8 @@ def sign_in(profile: Profile, store: Store, progress: Progress, replacing: Sessi
 def _request_approval(
     profile: Profile, flow: str, replacing: Session | None, listener: Listener, store: Store, progress: Progress
 ) -> ApprovalRequest:
-    """Open the page and return the request. Deletes the client that holds the name first, if the browser, the deployment
-    and the session turn out to be good."""
+    """Open the page and return the request. Deletes the client that holds the name before a person sees the page, if a browser
+    starts and the deployment accepts the session."""
     if flow == "new":
         if not has_new_page(profile.root_url):
             progress.warn(
@@ -89,24 +88,24 @@ def _request_approval(
         request = ApprovalRequest(profile, flow, None, listener, progress)
         request.open()
         return request
-    first = _find_client_to_delete(profile, replacing, progress)
-    if first is not None:
-        names = client_names.choose_names(profile, first, replacing)
+    former = _find_client_to_delete(profile, replacing, progress)
+    if former is not None:
+        names = client_names.choose_names(profile, former, replacing)
         request = ApprovalRequest(profile, flow, names, listener, progress)
         with PausedLaunch() as paused:
             if request.open(paused.launch):
                 _describe_name(names, request.name, profile, progress, freed=True)
-                _delete_former(first, store, progress)
+                _delete_former(former, store, progress)
                 return request
         progress.note(
-            f"No browser could be started, so {first.credentials.client_id} stays until there is a new session."
+            f"No browser could be started, so {former.credentials.client_id} stays until there is a new session."
         )
     # A reset that nobody approved has freed a name: ask for that one again.
     freed = replacing if replacing is not None and replacing.state == ENDED else None
     names = client_names.choose_names(profile, freed, replacing)
     request = ApprovalRequest(profile, flow, names, listener, progress)
     _describe_name(names, request.name, profile, progress, freed=False)
-    if first is None:
+    if former is None:
         request.open()
     return request
 
@@ -114,65 +113,66 @@ def _request_approval(
 def _wait_for_session(
     request: ApprovalRequest,
     profile: Profile,
-    asked_at: int,
+    requested_at: int,
     listener: Listener,
-    typed: StandardInput,
+    stdin: StandardInput,
     progress: Progress,
 ) -> Session:
     """Return the session of the first answer that the deployment accepts. A rejected answer does not end the wait, because
     anybody may have sent it and the genuine one may still come. Raises TimedOut, TcenvError."""
     end = time.monotonic() + profile.timeout
     rejection: CredentialsRejected | None = None
-    typed.watch(opened=request.opened, insisted=profile.no_browser, on_enter=request.next)
-    request.show(pasting=typed.source is not None, enter=typed.takes_enter)
+    stdin.watch(opened=request.opened, insisted=profile.no_browser, on_enter=request.ask_for_next_name)
+    request.show(pasting=stdin.source is not None, enter=stdin.takes_enter)
     core_dumps.hide_memory()
     while True:
         try:
-            credentials = request.wait(end, typed.source)
+            credentials = request.wait(end, stdin.source)
         except BaseException as stop:
-            stop.add_note(_close_page(listener))
+            stop.add_note(_say_to_close_page(listener))
             raise
         if credentials is None:
             break
-        _try_step(progress, lambda came=credentials: request.note_unconfirmed(came))  # type: ignore[misc]
+        _try_step(progress, partial(request.note_unconfirmed, credentials))
         progress.show_verifying()
         try:
-            return verify(profile, request.scopes, credentials, asked_at, end, progress)
+            return verify(profile, request.scopes, credentials, requested_at, end, progress)
         except CredentialsRejected as error:
             goes_on = error.reason != "clock" and time.monotonic() < end
-            _tell_page(listener, profile, error, goes_on=goes_on)
+            _show_failure(listener, profile, error, goes_on=goes_on)
             request.reject(credentials, error, goes_on=goes_on)
             rejection = error
             if not goes_on:
                 break
             listener.reopen()
         except Exception as error:
-            _tell_page(listener, profile, error)
+            _show_failure(listener, profile, error)
             raise
     if rejection is not None and rejection.reason == "clock":
         raise DeploymentError(f"The browser's answer is invalid: {rejection.message}", rejection.hint)
     if rejection is not None:
         raise DeploymentError(
-            f"The browser sent no valid answer in time. About the last one: {rejection.message} {_close_page(listener)}",
+            f"The browser sent no valid answer in time. About the last one: {rejection.message} {_say_to_close_page(listener)}",
             Hint("To approve again, run:", make_login_command(profile.argument)),
         )
-    raise TimedOut(f"Nobody approved in the browser in time. {_close_page(listener)}", request.advise_after_timeout())
+    raise TimedOut(
+        f"Nobody approved in the browser in time. {_say_to_close_page(listener)}", request.advise_after_timeout()
+    )
 
 
-def _close_page(listener: Listener) -> str:
-    return _CLOSE_PAGE if listener.is_held else _CLOSE_PAGE_IN_ANY_CASE
+def _say_to_close_page(listener: Listener) -> str:
+    return _CLOSE_PAGE if listener.is_held else _CLOSE_PAGE_ON_FREE_PORT
 
 
 def _describe_name(names: client_names.Names, name: str, profile: Profile, progress: Progress, *, freed: bool) -> None:
     """Say what is worth knowing about the name."""
-    said, has_room = client_names.describe_deletion_scopes(
-        names, name, profile.scopes, wanted=not profile.no_self_delete
-    )
-    if said and has_room:
-        progress.note_once("self-delete", said)
-    elif said:
-        # How much room there is depends on this sign-in's scopes.
-        progress.note(said)
+    if not profile.no_self_delete:
+        sentence, has_room = client_names.describe_deletion_scopes(names, name, profile.scopes)
+        if sentence and has_room:
+            progress.note_once("self-delete", sentence)
+        elif sentence:
+            # How much room there is depends on this sign-in's scopes.
+            progress.note(sentence)
     if names.unsure:
         progress.note(
             "Each name that tcenv uses here was taken, and this deployment does not say which ones are free now. If the page "
@@ -199,8 +199,8 @@ def _store_session(session: Session, store: Store, progress: Progress) -> bool:
 
 
 def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
-    """Return the session with what its roles cover, stored if it is `kept`: for calls whose header has no room for all of its
-    scopes. Nothing depends on it."""
+    """Return the session with what its roles cover, which shortens the headers of calls. Stores that if the session is `kept`.
+    Does nothing if the deployment does not tell."""
     known = replace(session, expansions=expansions.fetch(session))
     if kept and known != session:
         with suppress(TcenvError, OSError):
@@ -210,15 +210,14 @@ def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
 
 
 def _try_step(progress: Progress, step: Callable[[], object]) -> None:
-    """Run a step that the session does not depend on. If it fails, only say so."""
+    """Run a step that the session does not depend on. If it fails, warn."""
     try:
         step()
     except Exception as error:
-        what = error.message if isinstance(error, TcenvError) else f"{type(error).__name__} after the sign-in."
-        progress.warn(what)
+        progress.warn(error.message if isinstance(error, TcenvError) else f"{type(error).__name__} after the sign-in.")
 
 
-def _tell_page(listener: Listener, profile: Profile, error: Exception, *, goes_on: bool = False) -> None:
+def _show_failure(listener: Listener, profile: Profile, error: Exception, *, goes_on: bool = False) -> None:
     try:
         listener.finish(pages.describe_failure(profile, error, goes_on=goes_on))
     except OSError:
@@ -244,10 +243,10 @@ def _clean_up(
 
 
 def _find_client_to_delete(profile: Profile, replacing: Session | None, progress: Progress) -> Session | None:
-    """Return the session whose client must go before the approval, None if there is none.
+    """Return the session whose client to delete before the approval, or None.
 
-    Only in a terminal, where a person can approve, and only if the session is good, may delete its client, and has the name
-    that is asked for. Raises DeploymentError where the deployment is out: its page does not work then."""
+    That needs a terminal, where a person can approve, and a live session that may delete its client and has the requested name.
+    Raises DeploymentError if the deployment is out, because its page does not work then."""
     if replacing is None or not replacing.is_live() or not os.isatty(2) or not client_names.may_delete(replacing):
         return None
     if replacing.name != profile.client_name:
@@ -255,7 +254,9 @@ def _find_client_to_delete(profile: Profile, replacing: Session | None, progress
     from tcenv.deployment.auth import Deployment
 
     try:
-        deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
+        deployment = Deployment(
+            profile.root_url, deadline=time.monotonic() + profile.timeout, argument=profile.argument
+        )
         deployment.confirm(replacing.credentials)
     except (CredentialsRejected, Refused) as error:
         if isinstance(error, CredentialsRejected):

@@ -3,34 +3,36 @@ if the first one is taken. The first answer counts, for any of the names."""
 
 from __future__ import annotations
 
-import os
 import time
+from typing import TYPE_CHECKING
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import DeploymentError, Hint, make_login_command
-from tcenv.sessions import known_clients, name_series
-from tcenv.sessions.known_clients import KnownClient
-from tcenv.signin import browser
+from tcenv.sessions import known_clients
+from tcenv.signin import browser, client_names
 from tcenv.signin.client_names import Names
 from tcenv.signin.listener import OTHER_HOST, TLS, Listener
 from tcenv.signin.preflight import ADD_AUTHORITY, AUTHORITY, CLOCK, OUTAGE, PRIVATE, Preflight
 from tcenv.signin.progress import Progress
 from tcenv.signin.request import SigninRequest
 
+if TYPE_CHECKING:
+    from tcenv.signin.paste import Source
+
 # Where Chrome forgets that it has to use https; other browsers do so with the site's data.
 _CLEAR_HSTS = "clear HSTS for localhost (Chrome: chrome://net-internals/#hsts)"
 
 
-def describe_seen(seen: str, *, can_paste: bool) -> str:
-    """Say what the listener has refused (such as `listener.STRANGER`), and what to do."""
-    if seen == TLS:
+def describe_refusal(refusal: str, *, can_paste: bool) -> str:
+    """Say what the listener has refused (TLS and its like), and what to do."""
+    if refusal == TLS:
         paste = "Paste here the address that it shows, " if can_paste else "To go on, "
         return (
             "The browser insists on https, because another program on localhost requested it (HSTS), but this address is "
             f"http. {paste}{_CLEAR_HSTS}, or open the page in another browser."
         )
-    if seen == OTHER_HOST:
+    if refusal == OTHER_HOST:
         return (
             "The browser's answer named another host than localhost, and was refused. "
             "In the address bar, replace that host with localhost."
@@ -39,24 +41,28 @@ def describe_seen(seen: str, *, can_paste: bool) -> str:
     return f"Another user's process on this machine answered in place of your browser, and was refused.{paste}"
 
 
-def advise_after_timeout(seen: set[str], argument: str, name: str, *, client_id: str = "", outage: str = "") -> Hint:
-    """Return what to do after nobody approved in time. `seen` is what the listener and the preflight saw, `name` the client's
-    name, `client_id` the whole one or a description of it, `outage` a sentence about a deployment that does not answer."""
-    if TLS in seen:
+def advise_after_timeout(
+    problems: set[str], argument: str, name: str, *, client_id: str = "", outage: str = ""
+) -> Hint:
+    """Return what to do after nobody approved in time. `problems` are those of the listener and the preflight, `name` is the
+    client's name, `client_id` the whole one or a description of it, `outage` a sentence about the deployment's outage."""
+    if TLS in problems:
         return Hint(
             f"The browser insists on https for localhost: {_CLEAR_HSTS}, or paste the address that it shows:",
             make_login_command(argument, "--no-browser"),
         )
-    if CLOCK in seen:
+    if CLOCK in problems:
         return Hint(
             "This machine's clock is wrong. Set the clock (timedatectl set-ntp true), then run:",
             make_login_command(argument),
         )
-    if AUTHORITY in seen:
+    if AUTHORITY in problems:
         return Hint(f"{ADD_AUTHORITY} Then run:", make_login_command(argument))
-    if OUTAGE in seen:
+    if OUTAGE in problems:
         return Hint(f"{outage} When it answers again, run:", make_login_command(argument))
-    private = f"If the page said “Not Found”, type the whole Client ID there: {client_id}. " if PRIVATE in seen else ""
+    private = (
+        f"If the page said “Not Found”, type the whole Client ID there: {client_id}. " if PRIVATE in problems else ""
+    )
     return Hint(
         f"{private}If it said “Client already exists”, ask for another name:",
         make_login_command(argument, "--name", f"{name}-new"),
@@ -77,15 +83,14 @@ class ApprovalRequest:
         self.names = names
         self._listener = listener
         self._progress = progress
-        self._left = list(names.free) if names is not None else [profile.client_name]
-        self._said_taken: set[str] = set()
-        self._said_seen: set[str] = set()
+        self._next_names = list(names.free) if names is not None else [profile.client_name]
+        self._reported_names: set[str] = set()
+        self._reported_refusals: set[str] = set()
         self._can_paste = False
-        self._preflight: Preflight | None = None
-        self._opening = browser.Opening()
-        self.opened = False
-        self.name = self._left.pop(0)
-        self._asked = [self.name]
+        self._preflight = Preflight(profile)
+        self._start = browser.BrowserStart()
+        self.name = self._next_names.pop(0)
+        self._asked_names = [self.name]
         self._request = self._make_request(self.name)
 
     @property
@@ -96,17 +101,24 @@ class ApprovalRequest:
     @property
     def deletion_scopes(self) -> tuple[str, ...]:
         """The scopes among them with which the client may delete itself."""
-        wanted = not self._profile.no_self_delete
-        return (
-            self.names.list_deletion_scopes(self.name, self._profile.scopes, wanted=wanted)
-            if self.names is not None
-            else ()
-        )
+        if self.names is None or self._profile.no_self_delete:
+            return ()
+        return self.names.list_deletion_scopes(self.name, self._profile.scopes)
 
     @property
     def next_name(self) -> str | None:
         """The name that Enter asks for, None if there is no other."""
-        return self._left[0] if self._left else None
+        return self._next_names[0] if self._next_names else None
+
+    @property
+    def opened(self) -> bool:
+        """Whether a browser has started at the page."""
+        return bool(self._start)
+
+    @property
+    def _client_id(self) -> str | None:
+        """The clientId that a client of that name gets, None until the deployment has told the user's prefix."""
+        return self.names.make_client_id(self.name) if self.names is not None else None
 
     def _make_request(self, name: str) -> SigninRequest:
         return SigninRequest(
@@ -120,16 +132,16 @@ class ApprovalRequest:
         )
 
     def open(self, launch: browser.Launch | None = None) -> bool:
-        """Start the browser at the page. Return False if one is wanted and none starts.
+        """Start the browser at the page. Return False if none starts, unless the user wants none.
 
-        Has the port held first, so that no other user gets it while the page can answer, whatever ends this process."""
-        self._listener.hold(**self._describe())
+        Hands the port to the holder first, so that no other user gets it while the page can answer, even if this process is
+        killed."""
+        self._listener.hold(**self._list_details())
         if self._profile.no_browser:
             return True
-        self._opening = browser.open_browser(self._request.url, self._profile.browser, launch)
-        self.opened = bool(self._opening)
-        if self._opening.failures:
-            tried = "; ".join(self._opening.failures)
+        self._start = browser.open_browser(self._request.url, self._profile.browser, launch)
+        if self._start.failures:
+            tried = "; ".join(self._start.failures)
             self._progress.warn(
                 f"A browser did not start ({tried}), so tcenv opened another one."
                 if self.opened
@@ -137,8 +149,8 @@ class ApprovalRequest:
             )
         return self.opened
 
-    def _describe(self) -> dict[str, str]:
-        """Return what `late_approval` needs."""
+    def _list_details(self) -> dict[str, str]:
+        """Return what `late_approval` has to know of this sign-in."""
         profile = self._profile
         return {
             "profile": profile.name,
@@ -146,64 +158,55 @@ class ApprovalRequest:
             "argument": profile.argument,
             "flow": self._flow,
             "series": profile.client_name,
-            "names": "\n".join(self._asked),
+            "names": "\n".join(self._asked_names),
             "prefix": (self.names.prefix if self.names is not None else None) or "",
             "lifetime": str(profile.lifetime),
         }
 
     def show(self, *, pasting: bool, enter: bool) -> None:
-        """Tell the person what to do, and ask the deployment what the page does not say. See `Progress.show_request`."""
+        """Tell the person what to do, and start the preflight. See `Progress.show_request`."""
         self._can_paste = self._can_paste or pasting
         self._progress.show_request(self._request.url, self.opened, pasting, enter, self.name)
-        self._preflight = self._preflight or Preflight(self._profile)
-        known = self.names is not None and self.name not in self._said_taken
-        self._preflight.start(
-            self.name, self.names.make_client_id(self.name) if known and self.names is not None else None
-        )
+        self._preflight.start(self.name, self._client_id)
 
-    def next(self) -> None:
-        """Ask for the next name (Enter, while waiting)."""
-        if not self._left:
+    def ask_for_next_name(self) -> None:
+        """Open the page for the next name. Called for an empty line during the wait."""
+        if not self._next_names:
             if self.names is not None and not self.names.insisted:
                 self._progress.warn("There is no other name left. Change the Client ID on the page to any other name.")
             return
-        self.name = self._left.pop(0)
-        self._asked.append(self.name)
+        self.name = self._next_names.pop(0)
+        self._asked_names.append(self.name)
         self._request = self._make_request(self.name)
         self.open()
         self.show(pasting=False, enter=True)
 
     def tick(self, left: float) -> None:
-        """Report what tcenv has found out. The listener calls this about once a second."""
-        assert self._preflight is not None, "shown first"
-        for text in self._preflight.take_news():
+        """Report what tcenv has found out. Called about once a second, with the seconds that are left."""
+        for text in self._preflight.take_warnings():
             self._progress.warn(text)
-        failure = self._opening.find_failure()
+        failure = self._start.find_failure()
         if failure is not None:
             self._progress.warn(f"The browser did not start ({failure}). Open the address above in another one.")
-        if self.name in self._preflight.taken and self.name not in self._said_taken:
-            self._said_taken.add(self.name)
+        if self.name in self._preflight.taken - self._reported_names:
+            self._reported_names.add(self.name)
             self._progress.warn(
                 f"The name {self.name} is taken on this deployment, so the page will say “Client already exists”."
             )
-        for seen in sorted(self._listener.seen - self._said_seen):
-            self._said_seen.add(seen)
-            self._progress.warn(describe_seen(seen, can_paste=self._can_paste))
+        for refusal in sorted(self._listener.refusals - self._reported_refusals):
+            self._reported_refusals.add(refusal)
+            self._progress.warn(describe_refusal(refusal, can_paste=self._can_paste))
         self._progress.show_time_left(left, self.next_name)
 
-    def wait(self, end: float, source: object) -> Credentials | None:
-        """Return the first right answer, None at `end` (time.monotonic)."""
-        return self._listener.wait(end, lambda: self.tick(end - time.monotonic()), source)  # type: ignore[arg-type]
+    def wait(self, deadline: float, source: Source | None) -> Credentials | None:
+        """Return the first right answer, None at `deadline` (time.monotonic)."""
+        return self._listener.wait(deadline, lambda: self.tick(deadline - time.monotonic()), source)
 
     def note_unconfirmed(self, credentials: Credentials) -> None:
         """Note that this client exists, because its name is taken even if this process is killed."""
-        given = name_series.get_name(credentials.client_id, self.name)
-        expires = int(time.time()) + self._profile.lifetime
-        known_clients.remember(
-            self._profile.root_url,
-            KnownClient(
-                given, credentials.client_id, expires, self._profile.client_name, confirmed=False, process=os.getpid()
-            ),
+        profile = self._profile
+        client_names.remember_unconfirmed(
+            profile.root_url, credentials.client_id, self.name, profile.client_name, profile.lifetime
         )
 
     def reject(self, credentials: Credentials, error: DeploymentError, *, goes_on: bool) -> None:
@@ -213,13 +216,11 @@ class ApprovalRequest:
             self._progress.warn(f"The browser's answer is invalid: {error.message} Still waiting.")
 
     def advise_after_timeout(self) -> Hint:
-        """Return a hint for a sign-in that nobody approved in time, by what the listener and the preflight saw."""
-        preflight = self._preflight
-        client_id = self.names.make_client_id(self.name) if self.names is not None else None
+        """Return what to do after nobody approved this sign-in in time."""
         return advise_after_timeout(
-            self._listener.seen | (preflight.seen if preflight is not None else set()),
+            self._listener.refusals | self._preflight.problems,
             self._profile.argument,
             self._profile.client_name,
-            client_id=client_id or f"your own clientId, then /{self.name}",
-            outage=preflight.outage if preflight is not None else "",
+            client_id=self._client_id or f"your own clientId, then /{self.name}",
+            outage=self._preflight.outage,
         )

@@ -33,12 +33,12 @@ _DESKTOP = (
     ["chromium"],
     ["google-chrome"],
 )
-# No test runs these.
+# Not tested.
 _WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
 _NOT_FOUND = "not found"
-# Seconds in which the end of a browser's program is a failed start. Later a person may have closed it.
-_STARTING = 15.0
-# Seconds in which a launcher may fail. One that runs longer has found something to open.
+# Seconds in which the end of a program counts as a failed start. Later a person may have closed the browser.
+_START_SECONDS = 15.0
+# Seconds to wait for the failure of a launcher. One that runs longer has found a browser.
 _LAUNCHER_SECONDS = 0.25
 # The same for a program that may answer without a person, and so at once.
 _PROGRAM_SECONDS = 0.03
@@ -48,8 +48,8 @@ _BROWSERS = frozenset(
 )
 
 
-class Opening:
-    """What came of starting a browser: true if one has started. `failures` names what was tried in vain, each with the
+class BrowserStart:
+    """The attempt to start a browser: true if one has started. `failures` names the programs that did not start, each with the
     reason."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Opening:
         return self._has_started
 
     def add(self, name: str, outcome: Program | str | None) -> bool:
-        """Note what came of starting `name` (see `Launch`). Return whether it has started."""
+        """Add the outcome of starting `name` (see `Launch`). Return whether it has started."""
         if isinstance(outcome, str):
             self.failures.append(f"{name}: {outcome}")
             return False
@@ -71,26 +71,26 @@ class Opening:
         return True
 
     def find_failure(self) -> str | None:
-        """Return the name and the reason, once, if the program has failed since it started."""
+        """Return the name and the reason if the program has failed since it started. Reports a failure once."""
         if self._program is None:
             return None
         status = self._program.wait(0)
-        if status is None and time.monotonic() < self._since + _STARTING:
+        if status is None and time.monotonic() < self._since + _START_SECONDS:
             return None
         self._program.close()
         self._program = None
         return f"{self._name}: {_describe_status(status)}" if status else None
 
 
-def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> Opening:
+def open_browser(url: str, command: str | None = None, launch: Launch | None = None) -> BrowserStart:
     """Start a browser at `url`: `command` if it is given, or else what `BROWSER` names, or else the desktop's. `launch`
     starts a program (see `PausedLaunch`). If none starts, the user has the URL, and the wait goes on."""
-    launch = launch or _start
-    opening = Opening()
+    launch = launch or _start_program
+    start = BrowserStart()
     named = command or os.environ.get("BROWSER", "")
-    if not any(_open_with(words, url, launch, opening) for words in split_commands(named)) and not command:
-        _open_desktop(url, launch, opening)
-    return opening
+    if not any(_open_with(words, url, launch, start) for words in split_commands(named)) and not command:
+        _open_desktop(url, launch, start)
+    return start
 
 
 def split_commands(commands: str) -> list[list[str]]:
@@ -137,9 +137,9 @@ def is_on_path(program: str) -> bool:
     return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
 
 
-def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> bool:
+def _open_with(words: list[str], url: str, launch: Launch, start: BrowserStart) -> bool:
     if os.path.basename(words[0]) in _IN_TERMINAL:
-        return opening.add(words[0], "needs this terminal")
+        return start.add(words[0], "needs this terminal")
     verbosity.log(f"Starting the browser {words[0]}.")
     arguments = [word.replace("%s", url) for word in words[1:]]
     if not any("%s" in word for word in words):
@@ -147,44 +147,43 @@ def _open_with(words: list[str], url: str, launch: Launch, opening: Opening) -> 
     outcome = launch([words[0], *arguments])
     if outcome == _NOT_FOUND and len(words) == 1:
         outcome = launch(_find_registered(words[0], url))
-    return opening.add(words[0], outcome)
+    return start.add(words[0], outcome)
 
 
-def _open_desktop(url: str, launch: Launch, opening: Opening) -> None:
+def _open_desktop(url: str, launch: Launch, start: BrowserStart) -> None:
     """Start the desktop's browser. Of the programs that may open one, those that are not there are no failures."""
     if os.name == "nt":
         try:
             os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
-            opening.add("the desktop", None)
+            start.add("the desktop", None)
         except OSError as error:
-            opening.add("the desktop", error.strerror or "failed")
+            start.add("the desktop", error.strerror or "failed")
         return
     if sys.platform == "darwin":
         # Over ssh it would open on a screen in front of somebody else.
         if not os.environ.get("SSH_CONNECTION"):
-            opening.add("/usr/bin/open", launch(["/usr/bin/open", url]))
+            start.add("/usr/bin/open", launch(["/usr/bin/open", url]))
         return
     programs: list[list[str]] = [*_WINDOWS_FROM_LINUX] if os.environ.get("WSL_DISTRO_NAME") else []
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         programs += _DESKTOP
-    failures = list(opening.failures)
+    failures = list(start.failures)
     for program in programs:
         verbosity.log(f"Starting the browser {program[0]}.")
         outcome = launch([*program, url])
-        if outcome != _NOT_FOUND and opening.add(program[0], outcome):
-            opening.failures = failures
+        if outcome != _NOT_FOUND and start.add(program[0], outcome):
+            start.failures = failures
             return
-    if programs and opening.failures == failures:
-        opening.add("the desktop's browser", _NOT_FOUND)
+    if programs and start.failures == failures:
+        start.add("the desktop's browser", _NOT_FOUND)
 
 
 def _find_registered(name: str, url: str) -> list[str]:
-    """Return the command that opens a browser which `webbrowser` knows under a name that is no command (`chrome`, `macosx`,
-    `windows-default`). That module runs in a process of its own, so that its output goes nowhere. Empty for an unknown
-    name."""
+    """Return the command that opens a browser by its name in `webbrowser`, such as `chrome` or `macosx`; an empty list for an
+    unknown name. The command runs `webbrowser` in a process of its own, so that its output goes nowhere."""
     import webbrowser
 
-    # It takes each command in BROWSER for a browser that it knows.
+    # `webbrowser` would register each command in BROWSER as a browser.
     commands = os.environ.pop("BROWSER", None)
     try:
         webbrowser.get(name)
@@ -198,16 +197,16 @@ def _find_registered(name: str, url: str) -> list[str]:
     return [sys.executable, "-I", "-c", program, name, url]
 
 
-def _start(arguments: list[str]) -> Program | str | None:
+def _start_program(arguments: list[str]) -> Program | str | None:
     """Start a program (see `Launch`)."""
     if not hasattr(os, "posix_spawn"):
-        return _run_elsewhere(arguments)
+        return _start_on_windows(arguments)
     program = _launch(arguments)
     return _NOT_FOUND if program is None else _watch_start(program, _LAUNCHER_SECONDS)
 
 
 def _watch_start(program: Program, seconds: float) -> Program | str | None:
-    """Return the program if it still runs after these seconds, and otherwise what `Launch` does."""
+    """Return the program if it still runs after these seconds; else None, or why it failed (see `Launch`)."""
     status = program.wait(seconds)
     if status is None:
         return program
@@ -220,13 +219,13 @@ def _describe_status(status: int) -> str:
 
 
 class PausedLaunch:
-    """A context manager whose `launch` starts a program and stops it as soon as that has not failed. The program goes on
-    when the context ends, also if this process is killed.
+    """A context manager whose `launch` starts a program and pauses it if it does not fail at once. The program goes on when the
+    context ends, even if this process is killed.
 
-    So a step can be taken after it is known that a browser starts, and before anybody sees its page."""
+    The code in the context knows that a browser starts, and runs before anybody sees its page."""
 
     def __init__(self) -> None:
-        self._keeper: tuple[int, int] | None = None
+        self._pause: tuple[int, int] | None = None
 
     def __enter__(self) -> PausedLaunch:
         return self
@@ -234,23 +233,23 @@ class PausedLaunch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._keeper is not None:
-            child, leash = self._keeper
-            os.close(leash)
+        if self._pause is not None:
+            child, descriptor = self._pause
+            os.close(descriptor)
             os.waitpid(child, 0)
-            self._keeper = None
+            self._pause = None
 
     def launch(self, arguments: list[str]) -> Program | str | None:
         """Start a program, for `open_browser`."""
         if not hasattr(os, "posix_spawn"):
-            return _run_elsewhere(arguments)
+            return _start_on_windows(arguments)
         program = _launch(arguments)
         if program is None:
             return _NOT_FOUND
-        for_people = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
-        outcome = _watch_start(program, _LAUNCHER_SECONDS if for_people else _PROGRAM_SECONDS)
+        is_browser = os.path.basename(arguments[0]) in _BROWSERS or arguments[:2] == [sys.executable, "-I"]
+        outcome = _watch_start(program, _LAUNCHER_SECONDS if is_browser else _PROGRAM_SECONDS)
         if outcome is program:
-            self._keeper = program.pause()
+            self._pause = program.pause()
         return outcome
 
 
@@ -259,7 +258,7 @@ def _launch(arguments: list[str]) -> Program | None:
     return Program.start(arguments) if arguments and is_on_path(arguments[0]) else None
 
 
-def _run_elsewhere(arguments: list[str]) -> str | None:
+def _start_on_windows(arguments: list[str]) -> str | None:
     """Start a program on Windows, in a process group that the console's Ctrl-C does not reach."""
     import subprocess
 

@@ -1,10 +1,11 @@
-"""Choose the name of a new client from what is remembered, and delete clients that are no longer needed.
+"""Choose the name of a new client from the clients that tcenv remembers, and delete clients that are no longer needed.
 
 Today's page refuses a name that is taken, and an expired client keeps its name until the deployment's nightly purge. So names
-come from a bounded series, and the first one is asked for again as soon as it is free."""
+come from a bounded series, and tcenv asks for the first one again as soon as it is free."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,11 +28,11 @@ from tcenv.text import format_duration, format_time
 if TYPE_CHECKING:
     from tcenv.deployment.auth import Deployment
 
-DELETE = "auth:delete-client:"
-# The reasons of a CredentialsRejected that say that a token is dead, although the client exists.
-DEAD = ("expired", "disabled", "bad-token")
+DELETE_CLIENT = "auth:delete-client:"
+# The reasons of a CredentialsRejected after which the token never works again, although the client exists.
+DEAD_TOKEN_REASONS = ("expired", "disabled", "bad-token")
 # Seconds for deleting what is no longer needed.
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,14 @@ class Names:
     @property
     def orphaned(self) -> tuple[str, ...]:
         """The names of clients whose tokens nobody has. The new session frees them."""
-        return tuple(client.name for client in self.taken if _is_ours(client, self.prefix) and client.is_orphan)
+        return tuple(
+            client.name for client in self.taken if _is_made_by_tcenv(client, self.prefix) and client.is_orphan
+        )
 
-    def list_deletion_scopes(self, name: str, scopes: tuple[str, ...], *, wanted: bool = True) -> tuple[str, ...]:
+    def list_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> tuple[str, ...]:
         """Return the scopes with which a client called `name` may delete itself, the other one of its series and those whose
-        tokens were lost, as far as `scopes` lack them and the page has room; none where they are not `wanted`."""
-        missing = self.list_missing_deletion_scopes(name, scopes) if wanted else []
+        tokens were lost, as far as `scopes` lack them and the page has room."""
+        missing = self.list_missing_deletion_scopes(name, scopes)
         return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
 
     def list_missing_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> list[str]:
@@ -69,16 +72,16 @@ class Names:
         if self.prefix is None:
             return []
         names = (name,) if self.insisted else (*list_deletable_names(self.asked, name), *self.orphaned)
-        needed = [f"{DELETE}{self.prefix}{other}" for other in dict.fromkeys(names)]
+        needed = [f"{DELETE_CLIENT}{self.prefix}{other}" for other in dict.fromkeys(names)]
         return [scope for scope in needed if not covers(scopes, scope)]
 
 
-def choose_names(profile: Profile, replacing: Session | None = None, by: Session | None = None) -> Names:
-    """Return the names to ask today's page for. `replacing` is a session whose client will be deleted before the answer
-    comes, so its name is free and comes first.
+def choose_names(profile: Profile, replacing: Session | None = None, signer: Session | None = None) -> Names:
+    """Return the names to ask today's page for. The client of the session `replacing` will be deleted before the answer comes,
+    so its name is free and comes first.
 
-    Leaves a name alone that the user insists on. Where all names seem to be taken, asks the deployment, with the credentials
-    of `by` if that is live. Raises TcenvError where they are taken."""
+    Keeps a name that the user insists on. If all names seem to be taken, asks the deployment, with the credentials of the
+    session `signer` if that is live. Raises TcenvError if they are taken."""
     known = known_clients.list_clients(profile.root_url)
     own = [client for client in known if client.asked == profile.client_name]
     prefix = known_clients.find_prefix(profile.root_url, profile.client_name)
@@ -87,30 +90,33 @@ def choose_names(profile: Profile, replacing: Session | None = None, by: Session
         return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)
     in_series = list_names(profile.client_name)
     # The user once typed this name on the page, because the first one was taken.
-    edited = [client.name for client in reversed(own) if client.made and client.name not in in_series]
-    candidates = dict.fromkeys([in_series[0], *edited[:1], *in_series[1:]])
+    typed_names = [client.name for client in reversed(own) if client.made and client.name not in in_series]
+    candidates = dict.fromkeys([in_series[0], *typed_names[:1], *in_series[1:]])
+    deleted_id = None
     if replacing is not None:
-        name = name_series.get_name(replacing.credentials.client_id, replacing.name)
+        deleted_id = replacing.credentials.client_id
+        name = name_series.get_name(deleted_id, replacing.name)
         candidates = dict.fromkeys([name, *candidates]) if name in candidates else candidates
-    ended = replacing.credentials.client_id if replacing is not None else None
-    in_the_way = {
+    taken_by_name = {
         client.name: client
         for client in known
         if client.name in candidates
-        and client.client_id != ended
+        and client.client_id != deleted_id
         and (_is_taken(client) or client.asked != profile.client_name)
     }
-    free = tuple(name for name in candidates if name not in in_the_way)
-    found = Names(profile.client_name, prefix, free, tuple(in_the_way.values()))
-    return found if free else _ask_again(profile, found, tuple(candidates), by)
+    free = tuple(name for name in candidates if name not in taken_by_name)
+    found = Names(profile.client_name, prefix, free, tuple(taken_by_name.values()))
+    return found if free else _ask_again(profile, found, tuple(candidates), signer)
 
 
-def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], by: Session | None) -> Names:
+def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], signer: Session | None) -> Names:
     """Ask the deployment which of the clients that take all names still exist. Raises TcenvError where all of them do."""
     from tcenv.deployment.auth import Deployment
 
-    deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
-    credentials = by.credentials if by is not None and by.is_live() and by.root_url == profile.root_url else None
+    deployment = Deployment(profile.root_url, deadline=time.monotonic() + profile.timeout, argument=profile.argument)
+    credentials = None
+    if signer is not None and signer.is_live() and signer.root_url == profile.root_url:
+        credentials = signer.credentials
     gone, unsure = set(), False
     for client in found.taken:
         try:
@@ -144,9 +150,9 @@ def _exists(deployment: Deployment, client_id: str, credentials: Credentials | N
     return facts is not None
 
 
-def _is_ours(client: KnownClient, prefix: str | None) -> bool:
-    """Return whether tcenv made a client, in a series, for the user with this `prefix`. What only a browser said may be about
-    anybody's client."""
+def _is_made_by_tcenv(client: KnownClient, prefix: str | None) -> bool:
+    """Return whether tcenv made the client, in a series, for the user with this `prefix`. A clientId that only a browser
+    reported may be anybody's."""
     return client.made and client.client_id == f"{prefix}{client.name}" and client.name in list_names(client.asked)
 
 
@@ -172,11 +178,11 @@ def get_client_page(root_url: str, client_id: str) -> str:
     return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
 
 
-def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *, wanted: bool) -> tuple[str, bool]:
+def describe_deletion_scopes(names: Names, name: str, scopes: tuple[str, ...]) -> tuple[str, bool]:
     """Return a sentence about the scopes to delete clients that the sign-in asks for ("" if it needs none), and whether the
     page has room for all of them."""
-    asked = found.list_deletion_scopes(name, scopes, wanted=wanted)
-    missing = found.list_missing_deletion_scopes(name, scopes) if wanted else []
+    asked = names.list_deletion_scopes(name, scopes)
+    missing = names.list_missing_deletion_scopes(name, scopes)
     if not missing:
         return "", True
     if not asked:
@@ -192,10 +198,10 @@ def describe_deletion_scopes(found: Names, name: str, scopes: tuple[str, ...], *
     ), has_room
 
 
-def remember(session: Session, page_name: str, *, made: bool = True, kept_in: str = "") -> None:
+def remember(session: Session, page_name: str, *, made: bool = True, place: str = "") -> None:
     """Remember the client that the page made when it was asked for `page_name`. If it has another name, `page_name` is taken.
 
-    `made` says that the client is new (the older page may have reset an existing one), `kept_in` where its session is (see
+    `made` says that the client is new (the older page may have reset an existing one), `place` where its session is (see
     `stores.describe_place`)."""
     client_id = session.credentials.client_id
     given = name_series.get_name(client_id, page_name)
@@ -206,33 +212,42 @@ def remember(session: Session, page_name: str, *, made: bool = True, kept_in: st
             taken = KnownClient(page_name, f"{prefix}/{page_name}", session.expires, session.name, made=False)
             known_clients.remember(session.root_url, taken)
     known_clients.remember(
-        session.root_url, KnownClient(given, client_id, session.expires, session.name, made, place=kept_in)
+        session.root_url, KnownClient(given, client_id, session.expires, session.name, made, place=place)
+    )
+
+
+def remember_unconfirmed(root_url: str, client_id: str, page_name: str, series: str, lifetime: int) -> None:
+    """Remember a client that the page made when it was asked for `page_name`, before the deployment confirms it. It lasts for
+    `lifetime` seconds at most."""
+    name, expires = name_series.get_name(client_id, page_name), int(time.time()) + lifetime
+    known_clients.remember(
+        root_url, KnownClient(name, client_id, expires, series, confirmed=False, process=os.getpid())
     )
 
 
 def may_delete(session: Session, client_id: str | None = None) -> bool:
     """Return whether the session's scopes, as far as they are known, let it delete `client_id` (None: its own client)."""
     held = session.scopes if session.scopes is not None else session.asked
-    return covers(held, DELETE + (client_id or session.credentials.client_id))
+    return covers(held, DELETE_CLIENT + (client_id or session.credentials.client_id))
 
 
-def delete(session: Session, by: Session) -> bool:
-    """Delete the client of `session` with the credentials of the session `by`. Return False if there was no such client any
+def delete(session: Session, signer: Session) -> bool:
+    """Delete the client of `session` with the credentials of the session `signer`. Return False if there was no such client any
     more. Raises DeploymentError."""
     from tcenv.deployment.auth import Deployment
 
     client_id = session.credentials.client_id
     deployment = Deployment(session.root_url, argument=session.argument)
     try:
-        if by is not session:
-            # The deployment deletes what does not exist without a complaint.
+        if signer is not session:
+            # The deployment does not say whether it had the client that it deletes.
             with suppress(PermissionError):
-                if not _exists(deployment, client_id, by.credentials):
+                if not _exists(deployment, client_id, signer.credentials):
                     return False
-        deployment.delete_client(by.credentials, client_id)
+        deployment.delete_client(signer.credentials, client_id)
     except CredentialsRejected as rejection:
-        known_clients.note_rejection(session.root_url, by.credentials.client_id, rejection.reason)
-        if by is not session or rejection.reason != "deleted":
+        known_clients.note_rejection(session.root_url, signer.credentials.client_id, rejection.reason)
+        if signer is not session or rejection.reason != "deleted":
             raise
         return False
     known_clients.forget(session.root_url, client_id)
@@ -249,14 +264,14 @@ def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> N
         known_clients.note_without_session(old.root_url, client_id)
         say(describe_live_token(old))
         return
-    for by in (new, old):
-        if may_delete(by, client_id):
+    for signer in (new, old):
+        if may_delete(signer, client_id):
             try:
-                if delete(old, by):
+                if delete(old, signer):
                     say(f"Deleted the former client {client_id}: its token no longer works.")
                 return
             except CredentialsRejected as rejection:
-                if by is old and rejection.reason in DEAD:
+                if signer is old and rejection.reason in DEAD_TOKEN_REASONS:
                     return
             except DeploymentError:
                 continue
@@ -279,7 +294,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
     or cannot delete, and forgets those that the deployment does not have."""
     from tcenv.deployment.auth import Deployment
 
-    deployment = Deployment(session.root_url, until=time.monotonic() + _PATIENCE, argument=session.argument)
+    deployment = Deployment(session.root_url, deadline=time.monotonic() + _TIMEOUT, argument=session.argument)
     here, own = describe_place(store), session.credentials.client_id
     prefix = own[: len(own) - len(name_series.get_name(own, session.name))]
     for known in known_clients.list_clients(session.root_url):
@@ -288,21 +303,21 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
             continue
         is_over = known.expires <= time.time()
         is_lost = (bool(here) and known.place == here and known.confirmed) or (
-            known.is_orphan and _is_ours(known, prefix)
+            known.is_orphan and _is_made_by_tcenv(known, prefix)
         )
         is_unused = is_over or (is_lost and client_id not in list_kept_clients(store, session.root_url))
         with suppress(DeploymentError, PermissionError):
             if not (known.made and is_unused and may_delete(session, client_id)):
                 _exists(deployment, client_id, session.credentials)
-            elif _may_go(deployment, known, session):
+            elif _can_delete(deployment, known, session):
                 deployment.delete_client(session.credentials, client_id)
                 known_clients.forget(session.root_url, client_id)
                 if not is_over:
                     say(f"Deleted the former client {client_id}, which no session uses.")
 
 
-def _may_go(deployment: Deployment, known: KnownClient, session: Session) -> bool:
-    """Return whether to delete a client: the deployment has it, and has no later end for it than the one that has passed."""
+def _can_delete(deployment: Deployment, known: KnownClient, session: Session) -> bool:
+    """Return whether a client may be deleted: the deployment has it, and has not extended it beyond the end that tcenv knows."""
     try:
         facts = deployment.find_client(known.client_id, session.credentials)
     except PermissionError:

@@ -1,6 +1,6 @@
 """Make sure that there is a session: load the stored one, or reset its token by API, or ask for an approval in the browser.
 
-One process at a time does so. Knows no shell and prints nothing; the `Progress` shows what goes on."""
+One process at a time does so. Knows no shell and prints nothing: the `Progress` does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tcenv.text import format_duration
 
 
 def is_usable(session: Session | None, profile: Profile) -> bool:
-    """Return whether `session` can stand for a new sign-in: it has time left, and has what the user insists on."""
+    """Return whether `session` makes a new sign-in unnecessary: it has time left, and has what the user insists on."""
     if session is None or not session.has_time_left():
         return False
     if {"name", "series"} & profile.insisted and session.name != profile.client_name:
@@ -36,30 +36,34 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
 def ensure_session(
     profile: Profile, store: Store, progress: Progress, *, reset: bool = False, retry: bool = False
 ) -> Session:
-    """Return the stored session of `profile` if it is usable and no `reset` is asked for; else make a new one and store it.
+    """Return the stored session of `profile`, or make a new one and store it if that is not usable or for a `reset`.
 
-    Of many processes one signs in, and the others get its session. With `retry` a browser opens although nobody answered the
-    last one. Raises TcenvError."""
+    If several processes call this, one signs in, and the others get its session. `retry` opens a browser although nobody
+    answered the last one. Raises TcenvError."""
     if not reset:
         session = load_session(store, profile.name, profile.root_url, progress.note)
         if session is not None and is_usable(session, profile):
             verbosity.log(f"The stored session expires in {format_duration(session.expires - time.time())}.")
             return session
         verbosity.log("There is no stored session." if session is None else "The stored session is not usable.")
-    began = int(time.time())
+    started = int(time.time())
     with sign_in_lock(profile.name, profile.timeout, progress.show_queued) as waited:
         session = load_session(store, profile.name, profile.root_url, progress.note if reset else lambda text: None)
         session = recover(session, store, progress.note, locked=True, deadline=time.monotonic() + profile.timeout)
-        if session is not None and is_usable(session, profile) and (not reset or (waited and session.created >= began)):
+        if (
+            session is not None
+            and is_usable(session, profile)
+            and (not reset or (waited and session.created >= started))
+        ):
             return session
         try:
             if reset and session is not None:
                 from tcenv.deployment.auth import Deployment
                 from tcenv.signin.reset import reset_session
 
-                # Where the deployment is out, its page does not work either.
-                until = time.monotonic() + profile.timeout
-                Deployment(profile.root_url, until=until, argument=profile.argument).ping()
+                # If the deployment is out, its page does not work either.
+                deadline = time.monotonic() + profile.timeout
+                Deployment(profile.root_url, deadline=deadline, argument=profile.argument).ping()
                 profile = _keep_scopes(profile, session)
                 new = reset_session(session, profile, store, progress)
                 if new is not None:

@@ -1,6 +1,6 @@
-"""Find out whether a person is there to approve in a browser, and remember a sign-in that nobody answered.
+"""Find out whether a person can approve in a browser, and remember a sign-in that nobody answered.
 
-So nothing waits for a browser in CI, cron or an agent, and a loop in the background does not open one browser after another."""
+So tcenv waits for no browser in CI, cron or an agent, and a loop in the background does not open one browser after another."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tcenv.sessions.lock import lock_directory
 from tcenv.sessions.profile_names import get_display_name, get_file_name
 from tcenv.text import format_duration
 
-# Seconds for which an unanswered sign-in is not repeated unless a person asks for it.
-_MEMORY = 15 * 60
+# Seconds in which tcenv does not repeat an unanswered sign-in, unless a person asks for it.
+_COOLDOWN = 15 * 60
 _ASKED, _UNANSWERED = "asked", "unanswered"
 _CTRL_C = 2
 
@@ -28,7 +28,8 @@ _CTRL_C = 2
 def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     """Raise NotSignedIn if nobody is there, or if nobody answered the last sign-in and no person at a terminal asks again.
 
-    `waited` says that another process was signing in meanwhile. This one takes over if that was killed, not if it gave up."""
+    `waited` says that another process was signing in meanwhile. This one takes over if that process was killed, but not if it
+    gave up."""
     name = get_display_name(profile.name, profile.root_url)
     if not _is_anybody_there(profile):
         raise NotSignedIn(
@@ -41,9 +42,9 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
         )
     if retry or is_in_person():
         return
-    word, at = _read(profile)
-    left = at + _MEMORY - time.time()
-    if 0 < left <= _MEMORY and (word == _UNANSWERED or (word == _ASKED and not waited)):
+    state, time_of_attempt = _read_attempt(profile)
+    left = time_of_attempt + _COOLDOWN - time.time()
+    if 0 < left <= _COOLDOWN and (state == _UNANSWERED or (state == _ASKED and not waited)):
         raise NotSignedIn(
             f"Nobody answered the last sign-in to {name}: tcenv opens no other browser for {format_duration(left)}.",
             Hint("Sign in at a terminal, or use --retry:", make_login_command(profile.argument, "--retry")),
@@ -52,19 +53,19 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
 
 @contextmanager
 def remember_attempt(profile: Profile) -> Iterator[None]:
-    """Remember that nobody has answered a sign-in, while it waits and after it was given up."""
-    _write(profile, _ASKED)
+    """Remember that nobody has answered a sign-in, while it waits and after it has timed out."""
+    _write_attempt(profile, _ASKED)
     try:
         yield
     except TimedOut:
-        _write(profile, _UNANSWERED)
+        _write_attempt(profile, _UNANSWERED)
         raise
     except BaseException as end:
-        # After a failure or Ctrl-C (raised with the number of its signal) a person has been there.
+        # A failure or Ctrl-C (raised with the number of its signal) shows that a person was there.
         if isinstance(end, (Exception, KeyboardInterrupt)) or getattr(end, "number", None) == _CTRL_C:
-            _forget(profile)
+            _forget_attempt(profile)
         raise
-    _forget(profile)
+    _forget_attempt(profile)
 
 
 def is_in_person() -> bool:
@@ -115,20 +116,20 @@ def _get_path(profile: Profile) -> str:
     return os.path.join(lock_directory(), f"{get_file_name(profile.name)}.asked")
 
 
-def _write(profile: Profile, word: str) -> None:
+def _write_attempt(profile: Profile, state: str) -> None:
     with suppress(OSError, StoreError):
-        write_privately(_get_path(profile), f"{word} {int(time.time())}\n".encode())
+        write_privately(_get_path(profile), f"{state} {int(time.time())}\n".encode())
 
 
-def _forget(profile: Profile) -> None:
+def _forget_attempt(profile: Profile) -> None:
     with suppress(OSError):
         os.unlink(_get_path(profile))
 
 
-def _read(profile: Profile) -> tuple[str, float]:
+def _read_attempt(profile: Profile) -> tuple[str, float]:
     try:
         with open(_get_path(profile), encoding="ascii", opener=paths.open_trusted_or_ignore) as file:
-            word, _, at = file.read(64).strip().partition(" ")
-            return word, float(at)
+            state, _, seconds = file.read(64).strip().partition(" ")
+            return state, float(seconds)
     except (OSError, ValueError):
         return "", 0.0

@@ -18,8 +18,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, Refused, StoreError, TcenvError
 from tcenv.portholder import messages
-from tcenv.sessions import known_clients, name_series
-from tcenv.sessions.known_clients import KnownClient
+from tcenv.sessions import known_clients
 from tcenv.sessions.lock import sign_in_lock
 from tcenv.sessions.stores import load_session, open_store
 from tcenv.signin import client_names
@@ -33,65 +32,63 @@ if TYPE_CHECKING:
     from tcenv.sessions.stores import Store
     from tcenv.signin.pages import Outcome
 
-    Tell = Callable[[Outcome], None]
+    ShowPage = Callable[[Outcome], None]
 
 # Seconds for asking the deployment, while the browser waits for the page.
-_PATIENCE = 15.0
+_TIMEOUT = 15.0
 # Seconds after which the page says that it waits for another sign-in.
 _GRACE = 3.0
 # Seconds to wait for another sign-in to the same profile: as long as a port is held.
 _LONGEST_WAIT = 15 * 60.0
 
 
-class _Kept(Exception):
-    """The client stays, for a reason that completes "it was not deleted: …"."""
+class _NotDeleted(Exception):
+    """tcenv does not delete the client. The text is the reason, without a full stop."""
 
 
-def settle(details: Table, received: Credentials, tell: Tell) -> None:
-    """Delete the client of `received` if it is the one that the sign-in described by `details` asked for, and if no stored
-    session has it; `tell` is given the pages that say so, the last one last."""
+def handle(details: Table, received: Credentials, show_page: ShowPage) -> None:
+    """Delete the client of `received` if the sign-in with these `details` asked for it, and if no stored session has it. Passes
+    pages that say so to `show_page`; the last one is final."""
     client_id, root_url, argument = received.client_id, details["root_url"], details["argument"]
 
-    def page(what: str, *, deleted: bool = False) -> Outcome:
-        return describe_late_approval(root_url, argument, client_id, what, deleted=deleted)
+    def show(sentence: str, *, deleted: bool = False) -> None:
+        show_page(describe_late_approval(root_url, argument, client_id, sentence, deleted=deleted))
 
-    def say_that_it_waits() -> None:
-        tell(page("Another sign-in to the same profile is going on. After that, tcenv deletes this client."))
-
-    # What has just been killed may have left a process that holds its lock for a moment.
-    waiting = threading.Timer(_GRACE, say_that_it_waits)
-    waiting.daemon = True
+    # Not at once: a process of a sign-in that was just killed may hold the lock for a moment.
+    sentence = "Another sign-in to the same profile is going on. After that, tcenv deletes this client."
+    timer = threading.Timer(_GRACE, show, (sentence,))
+    timer.daemon = True
     try:
         _check_name(details, client_id)
-        with sign_in_lock(details["profile"], _LONGEST_WAIT, waiting.start):
-            waiting.cancel()
+        with sign_in_lock(details["profile"], _LONGEST_WAIT, timer.start):
+            timer.cancel()
             _delete(details, received)
-        tell(page("It was deleted, so its token no longer works.", deleted=True))
-    except (_Kept, TcenvError) as reason:
-        tell(page(f"It was not deleted: {str(reason).rstrip('.')}."))
+        show("It was deleted, so its token no longer works.", deleted=True)
+    except (_NotDeleted, TcenvError) as reason:
+        show(f"It was not deleted: {str(reason).rstrip('.')}.")
 
 
 def _check_name(details: Table, client_id: str) -> None:
-    """Raise _Kept unless the client is one that the sign-in asked for, as far as its name tells."""
+    """Raise _NotDeleted unless the client is one that the sign-in asked for, as far as its name tells."""
     if details["flow"] == "new":
-        # It gives a client that was there before a new token.
-        raise _Kept("it may be older than this sign-in")
+        # That page gives a new token to a client that may have existed before.
+        raise _NotDeleted("it may be older than this sign-in")
     name = next((name for name in details["names"].split("\n") if client_id.endswith(f"/{name}")), None)
     if name is None:
-        raise _Kept("it does not have the name that this sign-in requested")
+        raise _NotDeleted("it does not have the name that this sign-in requested")
     prefix = details.get("prefix") or known_clients.find_prefix(details["root_url"], details["series"])
     if prefix and client_id != prefix + name:
-        raise _Kept("it is not your client")
+        raise _NotDeleted("it is not your client")
 
 
 def _delete(details: Table, received: Credentials) -> None:
-    """Delete the client, with its own token or with the profile's session. Raises _Kept, TcenvError."""
+    """Delete the client, with its own token or with the profile's session. Raises _NotDeleted, TcenvError."""
     root_url, client_id = details["root_url"], received.client_id
-    # First, in case this process is killed: its name is taken, and nobody has its token.
-    _note(details, client_id)
-    deployment = Deployment(root_url, until=time.monotonic() + _PATIENCE, argument=details["argument"])
+    # First, in case this process is killed: the name is taken, and nobody has the token.
+    series, lifetime = details["series"], int(details["lifetime"])
+    client_names.remember_unconfirmed(root_url, client_id, series, series, lifetime)
+    deployment = Deployment(root_url, deadline=time.monotonic() + _TIMEOUT, argument=details["argument"])
     try:
-        # The token is this client's: the deployment has accepted its signature.
         confirmed = deployment.confirm(received)
     except CredentialsRejected:
         known_clients.forget_unconfirmed(root_url, client_id)
@@ -100,28 +97,20 @@ def _delete(details: Table, received: Credentials) -> None:
     try:
         kept = client_names.list_kept_clients(store, root_url)
     except StoreError as error:
-        raise _Kept(f"tcenv cannot tell whether a session uses it ({error.message.rstrip('.')})") from None
+        raise _NotDeleted(f"tcenv cannot tell whether a session uses it ({error.message.rstrip('.')})") from None
     if client_id in kept:
-        raise _Kept("one of your sessions uses it")
-    by = [received] if confirmed.scopes is None or covers(confirmed.scopes, client_names.DELETE + client_id) else []
-    by += _find_credentials(details, client_id, store)
-    for credentials in by:
+        raise _NotDeleted("one of your sessions uses it")
+    signers = _find_credentials(details, client_id, store)
+    if confirmed.scopes is None or covers(confirmed.scopes, client_names.DELETE_CLIENT + client_id):
+        signers.insert(0, received)
+    for credentials in signers:
         try:
             deployment.delete_client(credentials, client_id)
         except Refused:
             continue
         known_clients.forget(root_url, client_id)
         return
-    raise _Kept("neither its token nor your session has the scope for that")
-
-
-def _note(details: Table, client_id: str) -> None:
-    name = name_series.get_name(client_id, details["series"])
-    expires = int(time.time()) + int(details["lifetime"])
-    known_clients.remember(
-        details["root_url"],
-        KnownClient(name, client_id, expires, details["series"], confirmed=False, process=os.getpid()),
-    )
+    raise _NotDeleted("neither its token nor your session has the scope for that")
 
 
 def _find_credentials(details: Table, client_id: str, store: Store) -> list[Credentials]:
@@ -133,18 +122,18 @@ def _find_credentials(details: Table, client_id: str, store: Store) -> list[Cred
 
 
 def main() -> NoReturn:
-    """Read the approval and settle it."""
+    """Read the approval from standard input, and handle it."""
     buffer = bytearray()
     while data := os.read(0, 65536):
         buffer += data
     (details,) = messages.take_tables(buffer)
     sys.path[:] = details["search"].split(os.pathsep)
 
-    def tell(outcome: Outcome) -> None:
+    def show_page(outcome: Outcome) -> None:
         os.write(1, messages.encode({"page": respond_with_page(outcome).decode()}))
 
     os.write(1, messages.encode({"detour": respond_with_detour(details["onward"]).decode()}))
-    settle(details, Credentials(details["client_id"], details["access_token"]), tell)
+    handle(details, Credentials(details["client_id"], details["access_token"]), show_page)
     os._exit(0)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # one waits for the program, and writes its status to descriptor 3.
 _START = '( "$@" 3>&- & wait "$!"; printf %s "$?" >&3 ) &'
 _RELEASE = 'read -r line; kill -CONT "-$1"'
-# From here on a descriptor has another number than those in these lines.
+# Descriptors from this number on do not collide with those in these lines.
 _HIGH = 10
 
 
@@ -60,19 +60,19 @@ class Program:
         return int(os.read(self._status, 8) or b"1")
 
     def pause(self) -> tuple[int, int]:
-        """Stop the program. Returns a process and a descriptor: when that is closed, also by this process's end, the program goes
-        on and the process ends."""
-        wait, leash = os.pipe()
+        """Pause the program. Returns a process and a descriptor. When the descriptor is closed, also by the end of this process,
+        the program goes on and the process ends."""
+        wait, release = os.pipe()
         try:
             with suppress(ProcessLookupError):
                 os.killpg(self._group, _signal.SIGSTOP)
             actions = [(os.POSIX_SPAWN_DUP2, wait, 0), *_list_closed()]
-            return _spawn(["sh", "-c", _RELEASE, "sh", str(self._group)], actions), leash
+            return _spawn(["sh", "-c", _RELEASE, "sh", str(self._group)], actions), release
         finally:
             os.close(wait)
 
     def close(self) -> None:
-        """Wait for the program no more. It goes on."""
+        """Forget the program, which goes on."""
         os.close(self._status)
 
 
@@ -90,12 +90,12 @@ def _spawn(arguments: list[str], actions: list[Any]) -> int:
 
 
 def _list_closed() -> list[tuple[int, int]]:
-    """Return what closes the descriptors that a program would inherit, but for the streams."""
-    found = []
+    """Return the actions that close all descriptors that a program would inherit, except for the streams."""
+    actions = []
     for name in os.listdir("/dev/fd"):
         try:
             if int(name) > 2 and os.get_inheritable(int(name)):
-                found.append((os.POSIX_SPAWN_CLOSE, int(name)))
+                actions.append((os.POSIX_SPAWN_CLOSE, int(name)))
         except OSError:  # the one that listed them
             continue
-    return found
+    return actions

@@ -26,53 +26,53 @@ if TYPE_CHECKING:
     from tcenv.signin.pages import Outcome
 
 # Seconds from the first byte of a request to its last, and again for the response.
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 _MOST_CONNECTIONS = 64
 # How a TLS handshake begins.
 _TLS_HANDSHAKE = b"\x16\x03"
 # What a pasted address may be wrapped in.
-_AROUND = " \t\r\n'\"`<>“”‘’"
-#: What the listener has seen and refused, and the user should know of: the right answer from another user's process (or an
-#: unknown one), the right answer at an address that is not this machine's, and a browser that speaks TLS.
+_WRAPPING = " \t\r\n'\"`<>“”‘’"
+#: Refusals that the user should know of: the right answer from another user's process (or an unknown one), the right answer at
+#: an address that is not this machine's, and a browser that speaks TLS.
 STRANGER, OTHER_HOST, TLS = "stranger", "other host", "TLS"
 
 
 class _Connection:
-    __slots__ = ("descriptor", "last_word", "received", "sending", "since", "socket")
+    __slots__ = ("descriptor", "is_final", "received", "sending", "since", "socket")
 
     def __init__(self, client: socket.socket) -> None:
         self.socket = client
         self.descriptor = client.fileno()
-        # When it was accepted, sent its first byte, or got the first byte of a response (time.monotonic).
+        # When it was accepted, sent its first byte, or was sent the first byte of a response (time.monotonic).
         self.since = time.monotonic()
         self.received = bytearray()
         # The rest of the response; None while the request is read.
         self.sending: bytes | None = None
-        # Whether this is the final page, after which the listener is done.
-        self.last_word = False
+        # Whether the response is the final page.
+        self.is_final = False
 
 
 class Listener:
     """A context manager that listens on a free port (or `port`) of both loopback families.
 
-    `wait` returns the credentials of the first right callback; `finish` then tells the browser how it went. Nothing is served
-    between the two: the browser's request for the page waits in the kernel."""
+    `wait` returns the credentials of the first right callback. `finish` then shows the result in the browser. Between the two
+    calls the browser's request for the page waits in the kernel."""
 
     def __init__(self, port: int = 0) -> None:
         self._secret = "/" + os.urandom(20).hex()
-        self._clean = "/" + os.urandom(20).hex()
-        self._detour = "/" + os.urandom(20).hex()
+        self._page_path = "/" + os.urandom(20).hex()
+        self._detour_path = "/" + os.urandom(20).hex()
         self._answered = False
-        #: STRANGER, OTHER_HOST and TLS, as far as they have been seen.
-        self.seen: set[str] = set()
+        #: STRANGER, OTHER_HOST and TLS, as far as they have been refused.
+        self.refusals: set[str] = set()
         self._redirected = False
         self._delivered = False
-        self._followed = 0.0
+        self._last_request_at = 0.0
         self._outcome: bytes | None = None
         # In the order in which they came.
         self._connections: dict[_Connection, None] = {}
-        self._held: Hold | None = None
-        self._taken = False
+        self._port_hold: Hold | None = None
+        self._is_taken_back = False
         self._succeeded = False
         self._sockets, self.port = self._take_back(port) or loopback.bind(port)
         verbosity.log(f"Listening on port {self.port} of this machine.")
@@ -104,40 +104,39 @@ class Listener:
         for server in self._sockets:
             server.close()
         self._selector.close()
-        if self._held is not None:
+        if self._port_hold is not None:
             if self._succeeded:
-                self._held.release()
+                self._port_hold.release()
             else:
-                self._held.leave()
+                self._port_hold.leave()
 
     def _take_back(self, port: int) -> tuple[list[socket.socket], int] | None:
-        """Return the sockets of a port that is held for an earlier sign-in, whose page may still answer; None if it is
-        not."""
+        """Return the sockets of a port that is held for an earlier sign-in, whose page may still answer; None for any other
+        port."""
         taken = client.take(port, "sign-in") if port else None
         if taken is None:
             return None
-        descriptors, self._held = taken
-        self._taken = True
+        descriptors, self._port_hold = taken
+        self._is_taken_back = True
         return [socket.socket(fileno=descriptor) for descriptor in descriptors], port
 
     def hold(self, **details: str) -> bool:
-        """Have the port held if this sign-in ends without `succeed`, and tell the holder what it needs to deal with an
-        approval that comes then (see `late_approval`). Call it again to change that. Return False where a port cannot be
-        held."""
+        """Have the holder keep the port if this sign-in ends without `succeed`. `details` is what `late_approval` needs then; a
+        second call changes it. Return False where a port cannot be held."""
         table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SIGN_IN_SECONDS), **details}
-        if self._held is None:
-            self._held = client.hold(self._sockets, table)
+        if self._port_hold is None:
+            self._port_hold = client.hold(self._sockets, table)
         else:
-            self._held.tell(**table)
-        return self._held is not None
+            self._port_hold.tell(**table)
+        return self._port_hold is not None
 
     @property
     def is_held(self) -> bool:
         """Whether the port stays with this user when this process ends."""
-        return self._held is not None
+        return self._port_hold is not None
 
     def succeed(self) -> None:
-        """Let go of the port at the end, because no page can answer any more."""
+        """Release the port at the end instead of leaving it to the holder, because no page can answer any more."""
         self._succeeded = True
 
     def wait(
@@ -163,7 +162,7 @@ class Listener:
                 if now >= next_tick:
                     on_tick()
                     next_tick = now + 1.0
-                found = self._turn(min(deadline, next_tick) - now)
+                found = self._handle_events(min(deadline, next_tick) - now)
                 if found is not None:
                     self._answered = True
                     return found
@@ -180,7 +179,7 @@ class Listener:
     def parse_pasted(self, address: str) -> Credentials:
         """Return the credentials in an address that the user copied from the browser's address bar: with `http://`,
         `https://` or neither, perhaps in quotes. Raises Refused."""
-        scheme, mark, rest = address.strip(_AROUND).partition("://")
+        scheme, mark, rest = address.strip(_WRAPPING).partition("://")
         if not mark:
             rest = scheme
         elif scheme.lower() not in ("http", "https"):
@@ -197,17 +196,19 @@ class Listener:
         """Serve the final page at the clean address to which the browser was redirected. Returns when the page is sent, after
         `linger` seconds if nobody asks for it, and at once if no browser was redirected."""
         self._outcome = pages.respond_with_page(outcome)
-        self._followed = time.monotonic()
-        while self._redirected and not self._delivered and (left := self._followed + linger - time.monotonic()) > 0:
-            self._turn(left)
+        self._last_request_at = time.monotonic()
+        while (
+            self._redirected and not self._delivered and (left := self._last_request_at + linger - time.monotonic()) > 0
+        ):
+            self._handle_events(left)
 
     def reopen(self) -> None:
         """Wait for another answer, because the deployment rejects the one that came."""
         self._answered = self._redirected = self._delivered = False
         self._outcome = None
 
-    def _turn(self, seconds: float) -> Credentials | None:
-        """Wait up to `seconds` for events and deal with them. Return the credentials if the answer was among them."""
+    def _handle_events(self, seconds: float) -> Credentials | None:
+        """Wait up to `seconds` for events and handle them. Return the credentials if the answer was among them."""
         self._drop_overdue()
         for key, _ in self._selector.select(max(0.0, min(seconds, 0.5))):
             if key.data is None:
@@ -218,7 +219,7 @@ class Listener:
             else:
                 found = key.data()
             if found is not None:
-                # The other events are reported again in the next turn.
+                # The next call reports the other events again.
                 return found
         return None
 
@@ -255,10 +256,10 @@ class Listener:
             self._drop(min(self._connections, key=lambda connection: connection.since))
 
     def _drop_overdue(self) -> None:
-        # A silent connection costs nothing, and the browser may have opened it in advance.
+        # Keep silent connections: they cost nothing, and the browser may have opened them in advance.
         now = time.monotonic()
         for connection in list(self._connections):
-            if connection.received and now - connection.since > _PATIENCE:
+            if connection.received and now - connection.since > _TIMEOUT:
                 self._drop(connection)
 
     def _handle_safely(self, connection: _Connection) -> Credentials | None:
@@ -284,16 +285,16 @@ class Listener:
             connection.since = time.monotonic()
         connection.received += data
         if connection.received.startswith(_TLS_HANDSHAKE) and peer.is_own(connection.socket):
-            self.seen.add(TLS)
+            self.refusals.add(TLS)
         try:
             return self._answer(connection) if is_complete(connection.received) else None
         except Refused as refused:
-            if not self._taken or not self._hand_over(connection):
+            if not self._is_taken_back or not self._hand_over(connection):
                 self._send(connection, responses.refuse(refused.status))
             return None
 
     def _hand_over(self, connection: _Connection) -> bool:
-        """Have the holder answer a request that is not for this sign-in: it may be for an earlier one on the same port."""
+        """Have the holder answer a request that is not for this sign-in. It may be for an earlier one on the same port."""
         if not client.hand_over(self.port, connection.socket, bytes(connection.received)):
             return False
         self._drop(connection)
@@ -304,25 +305,25 @@ class Listener:
         path = request.path
         if not is_own_host(request.host, self.port):
             if is_same(path, self._secret) and peer.is_own(connection.socket):
-                self.seen.add(OTHER_HOST)
+                self.refusals.add(OTHER_HOST)
             raise Refused(421)
-        if self._outcome is not None and not request.query and is_same(path, self._clean):
-            self._send(connection, self._outcome, last_word=True)
+        if self._outcome is not None and not request.query and is_same(path, self._page_path):
+            self._send(connection, self._outcome, is_final=True)
             return None
-        if self._redirected and not request.query and is_same(path, self._detour):
-            self._followed = time.monotonic()
-            self._send(connection, pages.respond_with_detour(self._clean))
+        if self._redirected and not request.query and is_same(path, self._detour_path):
+            self._last_request_at = time.monotonic()
+            self._send(connection, pages.respond_with_detour(self._page_path))
             return None
         if self._answered or not is_same(path, self._secret):
             raise Refused(404)
-        # Every user of the machine can read the path in the browser's arguments, so the kernel is asked who answers.
+        # Every user of the machine can read the path in the browser's arguments. So ask the kernel who answers.
         if not peer.is_own(connection.socket):
-            self.seen.add(STRANGER)
+            self.refusals.add(STRANGER)
             raise Refused(403)
         credentials = Credentials(*parse_query(request.query.encode("ascii")))
         self._answered = self._redirected = True
-        # The kernel's empty buffer holds the whole response, so it is on its way when this returns.
-        location = self._detour if request.keeps_history else self._clean
+        # The kernel's empty buffer takes the whole response at once.
+        location = self._detour_path if request.keeps_history else self._page_path
         try:
             self._send(connection, responses.respond(303, b"", f"Location: {location}"))
         except Exception:
@@ -330,9 +331,9 @@ class Listener:
             self._drop(connection)
         return credentials
 
-    def _send(self, connection: _Connection, data: bytes, *, last_word: bool = False) -> None:
+    def _send(self, connection: _Connection, data: bytes, *, is_final: bool = False) -> None:
         connection.sending = data
-        connection.last_word = last_word
+        connection.is_final = is_final
         connection.since = time.monotonic()
         self._selector.modify(connection.descriptor, selectors.EVENT_WRITE, connection)
         self._flush(connection)
@@ -344,7 +345,7 @@ class Listener:
         except BlockingIOError:
             return
         if not connection.sending:
-            self._delivered = self._delivered or connection.last_word
+            self._delivered = self._delivered or connection.is_final
             _hang_up(connection.socket)
             self._drop(connection)
 

@@ -1,6 +1,6 @@
-"""Build what the browser is sent: the page that says how signing in went, and the HTTP responses around it.
+"""Render the page that tells the result of a sign-in, and its HTTP responses.
 
-A page has no script, no token, and nothing that another site has written."""
+A page has no script, no token, and no text of another site."""
 
 # ruff: noqa: E501 - a style sheet's lines
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How signing in went. `lines` are sentences, the most important one first; `facts` are pairs of label and value; `missing` are
-    the scopes that were asked for and not granted, and `partial` says of patterns how much was granted; `link` is the address for
-    the last line; `in_terminal` says whether the terminal has more. In a line, backquotes mark a command."""
+    """The result of a sign-in, for its page. `lines` are sentences, the most important one first; `facts` are pairs of label and
+    value; `missing` are the scopes that were asked for and not granted, and `partial` says of patterns how much was granted; `link`
+    is the address for the last line; `in_terminal` says whether the terminal says more. In a line, backquotes mark a command."""
 
     good: bool
     title: str
@@ -75,11 +75,11 @@ def describe_failure(profile: Profile, error: Exception, *, goes_on: bool = Fals
     return Outcome(False, "That did not work", (f"{line} {again}",), facts)
 
 
-def describe_late_approval(root_url: str, argument: str, client_id: str, what: str, *, deleted: bool) -> Outcome:
-    """Describe an approval that came after its sign-in had ended. `what` says what became of the client."""
+def describe_late_approval(root_url: str, argument: str, client_id: str, sentence: str, *, deleted: bool) -> Outcome:
+    """Describe an approval that came after its sign-in had ended. The `sentence` says whether tcenv deleted the client."""
     lines = [
         "The command that asked for it has ended, so nothing has the token of this client.",
-        what,
+        sentence,
         f"To sign in, run `{Hint(make_login_command(argument))}`.",
     ]
     if not deleted:
@@ -100,7 +100,7 @@ def respond_with_page(outcome: Outcome) -> bytes:
 
 
 def respond_with_detour(onward: str) -> bytes:
-    """Return a response that makes the browser forget the address that it was redirected from, and go on to the path `onward`.
+    """Return a response that makes the browser forget the address of its redirect, and go on to the path `onward`.
 
     Chromium (156) keeps a redirect's source beside its target, in the tab and in its session file, until the tab moves on by
     itself at once. An opener policy on the way would make it keep both. Its history hides an address that ends in a 404."""
@@ -182,11 +182,12 @@ def _render_prose(line: str) -> str:
 
 
 # The places after a separator where a clientId, a scope or an address may break; a time or a port stays whole.
-_JOINTS = re.compile(r"(?<=[/|@])(?!/)|(?<=:)(?![/0-9])")
+_BREAKS = re.compile(r"(?<=[/|@])(?!/)|(?<=:)(?![/0-9])")
 
 
 def _escape(text: str) -> str:
-    """Escape text for HTML. The library's table of entities comes with its import, which the browser need not wait for."""
+    """Escape text for HTML."""
+    # Imported here, so that the browser does not wait for its table of entities.
     from html import escape
 
     return escape(text)
@@ -196,7 +197,7 @@ def _make_breakable(text: str) -> str:
     """Write `text` as HTML that breaks between words and after the separators of a clientId or a scope, and inside a name only
     where that alone is wider than the page."""
     return " ".join(
-        "".join(f"<i>{_escape(part)}</i>" for part in _JOINTS.split(word) if part)
+        "".join(f"<i>{_escape(part)}</i>" for part in _BREAKS.split(word) if part)
         if set(word) & set("-/|@:")
         else _escape(word)
         for word in text.split(" ")

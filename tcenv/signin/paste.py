@@ -1,8 +1,7 @@
-"""Read the answer from standard input, for a browser on another machine: the user pastes the address that it ended on.
+"""Read the answer from standard input, for a browser on another machine: the user pastes the address of its last page.
 
-That address holds the token, so the terminal does not echo. An empty line asks for the next name. What else is typed
-meanwhile was meant for the shell: it gets a line that was only begun, and the user is told which lines were read and not
-run."""
+That address holds the token, so the terminal does not echo. An empty line asks for the next name. All other lines were typed
+for the shell: it gets an unfinished one, and tcenv lists those that it has read."""
 
 from __future__ import annotations
 
@@ -35,8 +34,8 @@ _ADDRESS = re.compile(r"(?i)localhost|127\.0\.0\.1|\[::1\]|://|accessToken|clien
 class StandardInput:
     """A context manager that keeps a terminal at standard input from echoing while the sign-in waits.
 
-    At the end it tells the progress which lines were typed and not run. It leaves a line that was only begun to the shell
-    where a browser was opened, unless that line is as long as an address; all else is discarded."""
+    At the end it reports which lines were typed and not run. If a browser was opened, it leaves an unfinished line to the shell,
+    unless that is as long as an address, and discards the rest."""
 
     def __init__(self, listener: Listener, progress: Progress) -> None:
         self._listener = listener
@@ -45,10 +44,10 @@ class StandardInput:
         self._is_terminal = (
             self._descriptor is not None and os.isatty(self._descriptor) and _is_in_foreground(self._descriptor)
         )
-        self._silence: _Silence | None = None
+        self._quiet_terminal: _QuietTerminal | None = None
         self._buffer = bytearray()
         self._is_overlong = self._has_ended = self._is_opened = False
-        # What was typed and is no address, in order.
+        # The lines that are no address, in order.
         self._lines: list[str] = []
         self._on_enter: Callable[[], None] = lambda: None
         #: A descriptor to watch and the function to call when it can be read; None where nothing can be pasted.
@@ -56,7 +55,7 @@ class StandardInput:
 
     def __enter__(self) -> StandardInput:
         if self._is_terminal and self._descriptor is not None:
-            self._silence = _Silence.start(self._descriptor, self._progress.hide)
+            self._quiet_terminal = _QuietTerminal.start(self._descriptor, self._progress.hide)
         return self
 
     def __exit__(
@@ -64,22 +63,22 @@ class StandardInput:
     ) -> None:
         if self._is_terminal and self._descriptor is not None and _is_in_foreground(self._descriptor):
             self._read_rest(self._descriptor)
-        if self._silence is not None:
+        if self._quiet_terminal is not None:
             longest = len(self._listener.callback_url.removeprefix("http://")) if self._is_opened else 0
-            self._silence.end(0 if self._lines else longest)
+            self._quiet_terminal.end(0 if self._lines else longest)
         if self._lines:
             self._progress.note_unused_lines(*_split_presentable(self._lines))
 
     def watch(self, *, opened: bool, insisted: bool, on_enter: Callable[[], None]) -> None:
         """Set `source` if standard input is a terminal with this process in its foreground, or if the user `insisted` on no
-        browser and none was `opened`. `on_enter` is called for an empty line from a terminal."""
+        browser and none was `opened`. Calls `on_enter` for an empty line from a terminal."""
         self._is_opened = opened
         self._on_enter = on_enter
         if self._descriptor is None:
             return
-        # A device brings no address: /dev/null, or a terminal of which this process is not in the foreground.
-        brings_any = not stat.S_ISCHR(os.fstat(self._descriptor).st_mode)
-        if self._is_terminal or (insisted and not opened and brings_any):
+        # /dev/null, or a terminal that does not have this process in its foreground, brings no address.
+        is_device = stat.S_ISCHR(os.fstat(self._descriptor).st_mode)
+        if self._is_terminal or (insisted and not opened and not is_device):
             self.source = (self._descriptor, self._read)
 
     @property
@@ -125,7 +124,7 @@ class StandardInput:
         return None
 
     def _reject(self, line: bytes) -> None:
-        """Keep a line that is not the address. After a browser was opened, report it only if it looks like one: people type
+        """Keep a line that is not the address. Warns if no browser was opened or if the line looks like an address: people type
         ahead."""
         self._keep(line)
         if not self._is_opened or b"://" in line or b"localhost:" in line.lower() or b"accessToken" in line:
@@ -147,19 +146,19 @@ class StandardInput:
             self._buffer.extend(data)
         while (line := self._take_line()) is not None:
             self._keep(line)
-        # The terminal has given up a line that Ctrl-D ended.
+        # Ctrl-D ends a line without a line break.
         self._keep(bytes(self._buffer))
 
 
 def _split_presentable(lines: list[str]) -> tuple[list[str], int]:
-    """Return the lines that hold no part of an address, and the number of the others. Behind an address, a line without
-    blanks may be the rest of it: terminals break what is copied."""
+    """Return the lines that hold no part of an address, and the number of the others. After an address, a line without spaces
+    may be the rest of it, because terminals break what is copied."""
     shown: list[str] = []
-    is_behind = False
+    follows_address = False
     for line in lines:
         if _ADDRESS.search(line):
-            is_behind = True
-        elif not is_behind or " " in line:
+            follows_address = True
+        elif not follows_address or " " in line:
             shown.append(line)
     return shown, len(lines) - len(shown)
 
@@ -172,15 +171,15 @@ def _find_descriptor() -> int | None:
 
 
 def _is_in_foreground(descriptor: int) -> bool:
-    # The system stops a background job that reads the terminal or changes its settings.
+    # Only a process in the foreground may read the terminal or change its settings: the system stops others.
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except (AttributeError, OSError):
         return False
 
 
-class _Silence:
-    """A terminal whose echo is off. Ctrl-C and Ctrl-Z work; after `fg` the echo is off again, though shells turn it on."""
+class _QuietTerminal:
+    """A terminal whose echo is off. Ctrl-C and Ctrl-Z work. After `fg` it turns the echo off again, since shells turn it on."""
 
     def __init__(self, descriptor: int, on_stop: Callable[[], None]) -> None:
         import termios
@@ -193,37 +192,37 @@ class _Silence:
         self._handlers: dict[int, object] = {}
 
     @classmethod
-    def start(cls, descriptor: int, on_stop: Callable[[], None]) -> _Silence | None:
-        """Turn the echo off, and leave what has been typed. None on a system without such terminals."""
+    def start(cls, descriptor: int, on_stop: Callable[[], None]) -> _QuietTerminal | None:
+        """Turn the echo off, and keep what has been typed. Returns None on a system without such terminals."""
         try:
             import termios
         except ImportError:
             return None
         try:
-            silence = cls(descriptor, on_stop)
+            terminal = cls(descriptor, on_stop)
         except termios.error:
             return None
-        silence._handle_signals()
-        silence._set(silence._quiet, termios.TCSADRAIN)
-        return silence
+        terminal._handle_signals()
+        terminal._set(terminal._quiet, termios.TCSADRAIN)
+        return terminal
 
-    def end(self, most: int) -> None:
-        """Turn the echo on. Discards what waits unless that has less than `most` characters."""
+    def end(self, limit: int) -> None:
+        """Turn the echo on. Keeps what was typed and not read if that has less than `limit` characters."""
         import termios
 
-        for number, own in self._handlers.items():
-            signal.signal(number, own if own is not None else signal.SIG_DFL)  # type: ignore[arg-type]
-        keeps = most > 0 and self._count_waiting() < most
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)  # type: ignore[arg-type]
+        keeps = limit > 0 and self._count_waiting() < limit
         self._set(self._former, termios.TCSADRAIN if keeps else termios.TCSAFLUSH)
 
     def _count_waiting(self) -> int:
-        """Count the characters of a line that nobody has ended: the terminal tells them only where it reads no lines."""
+        """Count the characters of the unfinished line. The terminal counts them only while it does not wait for whole lines."""
         import fcntl
         import termios
 
-        single = [*self._quiet]
-        single[3] &= ~termios.ICANON
-        self._set(single, termios.TCSADRAIN)
+        without_lines = [*self._quiet]
+        without_lines[3] &= ~termios.ICANON
+        self._set(without_lines, termios.TCSADRAIN)
         count = array.array("i", [0])
         try:
             fcntl.ioctl(self._descriptor, termios.FIONREAD, count)

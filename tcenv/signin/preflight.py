@@ -1,5 +1,5 @@
-"""Ask the deployment what the sign-in page cannot report, because it calls nobody back where it fails: the time, and whether the
-name is taken. Runs in a thread beside the browser, which therefore waits for no network."""
+"""Ask the deployment for the time, and whether the name is taken: where the sign-in page fails, it does not report this to tcenv.
+Runs in a thread, so that the browser does not wait for the network."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ ADD_AUTHORITY = (
 
 
 class Preflight:
-    """Asks in the background. `taken` are the names that the deployment turned out to have, `seen` what may keep its page from
-    working (OUTAGE and its like), `outage` the sentence about the last outage."""
+    """Asks in the background. `taken` are the names that the deployment turned out to have, `problems` what may keep its page
+    from working (OUTAGE and its like), `outage` the sentence about the last outage."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._news: list[str] = []
+        self._warnings: list[str] = []
         self.taken: set[str] = set()
-        self.seen: set[str] = set()
+        self.problems: set[str] = set()
         self.outage = ""
 
     def start(self, name: str, client_id: str | None) -> None:
-        """Start asking for the time, and for the client `client_id` called `name` where the user's prefix is known."""
-        threading.Thread(target=self.ask, args=(name, client_id), daemon=True).start()
+        """Start to ask for the time, and for the client `client_id` called `name` (None: its clientId is not known yet)."""
+        threading.Thread(target=self.check, args=(name, client_id), daemon=True).start()
 
-    def take_news(self) -> list[str]:
-        """Return the sentences for the person that are new since the last call."""
-        news, self._news = self._news, []
-        return news
+    def take_warnings(self) -> list[str]:
+        """Return the warnings that are new since the last call."""
+        warnings, self._warnings = self._warnings, []
+        return warnings
 
-    def ask(self, name: str, client_id: str | None) -> None:
-        """Ask, and return when the deployment has answered (see `start`)."""
+    def check(self, name: str, client_id: str | None) -> None:
+        """Ask, and wait for the answers (see `start`)."""
         from tcenv.deployment.auth import Deployment
 
         deployment = Deployment(self._profile.root_url, library=True)
         try:
             skew = time.time() - deployment.ping()
             if abs(skew) > _SKEW:
-                self.seen.add(CLOCK)
-                self._news.append(
+                self.problems.add(CLOCK)
+                self._warnings.append(
                     f"This machine's clock is {format_duration(abs(skew))} "
                     f"{'ahead of' if skew > 0 else 'behind'} the deployment's: its page shows no Client ID and answers "
                     "“Not Found”, and the deployment refuses signatures. Set the clock "
                     "(timedatectl set-ntp true), and reload that page."
                 )
             if not deployment.shows_scopes():
-                self.seen.add(PRIVATE)
+                self.problems.add(PRIVATE)
             if client_id is not None and deployment.find_client(client_id) is not None:
                 self.taken.add(name)
         except PermissionError:
             return  # a private deployment tells only its page
         except UnknownAuthority as error:
-            self.seen.add(AUTHORITY)
-            self._news.append(f"{error.message} Your browser may know the authority. {ADD_AUTHORITY}")
+            self.problems.add(AUTHORITY)
+            self._warnings.append(f"{error.message} Your browser may know the authority. {ADD_AUTHORITY}")
         except DeploymentError as error:
             self.outage = error.message
-            self.seen.add(OUTAGE)
-            self._news.append(f"{error.message} Until it works, the page in the browser does not work either.")
+            self.problems.add(OUTAGE)
+            self._warnings.append(f"{error.message} Until it works, the page in the browser does not work either.")

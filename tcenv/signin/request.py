@@ -13,7 +13,7 @@ from tcenv.errors import UsageError
 # The web server in front of the page takes 8,177 bytes of request target (docs/taskcluster.md), encoded, and answers 414 to more.
 _LONGEST_URL = 8000
 # Seconds to wait for a sandbox.
-_PATIENCE = 3.0
+_TIMEOUT = 3.0
 # Deployments with the older sign-in page.
 _NEW_PAGE = ("https://taskcluster.net",)
 
@@ -34,7 +34,7 @@ def has_new_page(root_url: str) -> bool:
     from tcenv.deployment.http import Client, Unreachable, Unusable
 
     client = Client()
-    client.until = time.monotonic() + _PATIENCE
+    client.deadline = time.monotonic() + _TIMEOUT
     try:
         answer = client.send("GET", f"{root_url.rstrip('/')}/sandbox/pages").json()
     except (Unreachable, Unusable):

@@ -39,7 +39,7 @@ def reset_session(session: Session, profile: Profile, store: Store, progress: Pr
     deployment is out, because its page does not work either."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
-    deployment = Deployment(profile.root_url, until=time.monotonic() + profile.timeout, argument=profile.argument)
+    deployment = Deployment(profile.root_url, deadline=time.monotonic() + profile.timeout, argument=profile.argument)
     try:
         plan = _plan(session, profile, deployment)
         if plan is None:

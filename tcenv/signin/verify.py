@@ -1,5 +1,5 @@
-"""Verify the credentials that the browser brought. While the deployment is out, ask again with longer and longer pauses until the
-time is up, so that an approval is not lost."""
+"""Verify the credentials from the browser. If the deployment is out, ask again after longer and longer pauses until the time
+is up, so that no approval is lost."""
 
 from __future__ import annotations
 
@@ -18,24 +18,29 @@ _GRACE = 30.0
 
 
 def verify(
-    profile: Profile, asked: tuple[str, ...], credentials: Credentials, asked_at: int, until: float, progress: Progress
+    profile: Profile,
+    asked: tuple[str, ...],
+    credentials: Credentials,
+    requested_at: int,
+    deadline: float,
+    progress: Progress,
 ) -> Session:
-    """Ask the deployment about `credentials` and return their session. Waits for an answer until `until` (time.monotonic).
+    """Ask the deployment about `credentials` and return their session. Waits for an answer until `deadline` (time.monotonic).
     Raises CredentialsRejected, DeploymentError."""
     from tcenv.deployment.auth import Deployment
 
-    until = max(until, time.monotonic() + _GRACE)
+    deadline = max(deadline, time.monotonic() + _GRACE)
     pause = _FIRST_PAUSE
     while True:
         try:
-            confirmed = Deployment(profile.root_url, until=until, argument=profile.argument, library=True).confirm(
-                credentials
-            )
+            confirmed = Deployment(
+                profile.root_url, deadline=deadline, argument=profile.argument, library=True
+            ).confirm(credentials)
             break
         except (CredentialsRejected, Refused, UnknownAuthority):
             raise
         except DeploymentError as error:
-            if time.monotonic() + pause >= until:
+            if time.monotonic() + pause >= deadline:
                 raise
             if pause == _FIRST_PAUSE:
                 progress.warn(f"{error.message} tcenv asks again until it answers.")
@@ -47,7 +52,7 @@ def verify(
             "The deployment created the client and disabled it immediately.", "Ask for fewer scopes: --scope."
         )
     now = int(time.time())
-    expires = client.expires if client is not None else asked_at + profile.lifetime
+    expires = client.expires if client is not None else requested_at + profile.lifetime
     if expires <= now:
         raise DeploymentError(
             "The client that the browser created has already expired.", "Ask for more time: --expires 1d."

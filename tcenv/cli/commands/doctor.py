@@ -221,7 +221,7 @@ def _check_configuration(options: Options) -> Iterator[Finding]:
 
 def _check_deployment(options: Options) -> Iterator[Finding]:
     profile = profiles.resolve(None, profiles.Overrides(timeout=options.timeout))
-    deployment_time = Deployment(profile.root_url, until=time.monotonic() + profile.timeout).ping()
+    deployment_time = Deployment(profile.root_url, deadline=time.monotonic() + profile.timeout).ping()
     yield Finding("deployment", "good", f"{profile.root_url} answers")
     skew = time.time() - deployment_time
     if abs(skew) > _SKEW:

@@ -58,7 +58,7 @@ class _SignOut:
                 self.outcome = f"{client_id} was deleted before on {root_url}."
             self.is_dead, self.failure = True, None
         except CredentialsRejected as rejection:
-            self.is_dead = rejection.reason in client_names.DEAD
+            self.is_dead = rejection.reason in client_names.DEAD_TOKEN_REASONS
             self.failure = None if self.is_dead else rejection
             self.outcome = f"The token of {client_id} no longer works. {rejection.message}"
         except TcenvError as error:

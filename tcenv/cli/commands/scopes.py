@@ -59,7 +59,9 @@ def _read_held_scopes(options: Options) -> tuple[str, ...] | None:
     """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
     session, deadline = find_session_and_deadline(options.profile, options.timeout)
     try:
-        confirmed = Deployment(session.root_url, until=deadline, argument=session.argument).confirm(session.credentials)
+        confirmed = Deployment(session.root_url, deadline=deadline, argument=session.argument).confirm(
+            session.credentials
+        )
     except CredentialsRejected as rejection:
         raise explain_rejection(session, rejection) from None
     except DeploymentError as error:
@@ -76,7 +78,7 @@ def _print_method(name: str, options: Options) -> int:
     profile = resolve_for_sign_in(options.profile, Overrides(timeout=options.timeout))
     # The clients' classes are called WorkerManager and PurgeCache.
     service = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", service).lower()
-    entries = references.fetch(profile.root_url, service, until=time.monotonic() + profile.timeout)
+    entries = references.fetch(profile.root_url, service, deadline=time.monotonic() + profile.timeout)
     if entries is None:
         messages.warn(f"{profile.root_url} has no service called {service}.")
         return UNKNOWN

@@ -61,7 +61,7 @@ def _check(options: Options, shell: str | None) -> int:
         session, deadline = find_session_and_deadline(options.profile, options.timeout)
         from tcenv.deployment.auth import Deployment
 
-        Deployment(session.root_url, until=deadline, argument=session.argument).confirm(session.credentials)
+        Deployment(session.root_url, deadline=deadline, argument=session.argument).confirm(session.credentials)
     except NotSignedIn as failure:
         messages.report_error(failure)
         return 1

@@ -162,7 +162,7 @@ class _Facts:
             fields[environment.CLIENT_ID], fields[environment.ACCESS_TOKEN], fields.get(environment.CERTIFICATE)
         )
         try:
-            confirmed = Deployment(self.root_url, until=deadline, argument=self.argument).confirm(credentials)
+            confirmed = Deployment(self.root_url, deadline=deadline, argument=self.argument).confirm(credentials)
         except CredentialsRejected as rejection:
             self.signed_in = False
             self.problem, self.hint = f"{rejection.reason}: {rejection.message}", rejection.hint

@@ -67,7 +67,7 @@ def disbelieve(fault: str, name: str) -> None:
         # tcenv reads only the token of this answer, and the token is correct.
         token_alone = name == "reset" and fault in ("no-time", "far")
         began = time.monotonic()
-        there = Deployment(tc.root_url, until=began + (60 if right or token_alone or fault in REJECTED else 0.7))
+        there = Deployment(tc.root_url, deadline=began + (60 if right or token_alone or fault in REJECTED else 0.7))
         if right:
             method(there, me)
         elif token_alone:
@@ -133,7 +133,7 @@ def test_an_oversized_answer_is_not_read(deployment: Sandbox) -> None:
 
 def test_ping_returns_the_deployments_clock(deployment: Sandbox) -> None:
     def told(root_url: str, until: float | None = None) -> float:
-        return Deployment(root_url, until=until).ping()
+        return Deployment(root_url, deadline=until).ping()
 
     assert abs(told(deployment.root_url) - time.time()) < 60
     deployment.fail("clock", ahead=3600)

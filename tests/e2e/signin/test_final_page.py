@@ -117,7 +117,7 @@ def test_the_browser_ends_on_a_page_whose_address_has_no_token(
     assert "terminal" in text
     assert ("Nothing was stored or set" in text) is not outcome.good
 
-    assert page.url == f"http://localhost:{waiting.port}{waiting.listener._clean}"
+    assert page.url == f"http://localhost:{waiting.port}{waiting.listener._page_path}"
     history = context.new_cdp_session(page).send("Page.getNavigationHistory")
     assert TOKEN not in json.dumps(history)
     assert [entry["url"] for entry in history["entries"]] == ["about:blank", deployment_page, page.url]

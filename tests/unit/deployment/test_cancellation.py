@@ -27,7 +27,7 @@ def test_a_request_given_up_while_it_connects_is_never_sent(how: str, monkeypatc
 
     monkeypatch.setattr(http.client.HTTPConnection, "connect", slow)
     client = Client()
-    client.until = time.monotonic() + (0.3 if how == "time" else 60)
+    client.deadline = time.monotonic() + (0.3 if how == "time" else 60)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/api/auth/v1/clients/x/reset"
         if how == "time":

@@ -126,7 +126,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def find_client(root_url: str) -> object:
-    return Deployment(root_url, until=time.monotonic() + 60).find_client("somebody/x")
+    return Deployment(root_url, deadline=time.monotonic() + 60).find_client("somebody/x")
 
 
 def test_certificates_are_verified(served: Served) -> None:
@@ -146,8 +146,8 @@ def test_a_certificate_that_the_user_trusts_is_accepted(
 
 def test_preflight_explains_an_authority_unknown_to_python(served: Served) -> None:
     preflight = Preflight(resolve(None, Overrides(root_url=served.root_url)))
-    preflight.ask("tcenv", None)
-    (news,) = preflight.take_news()
+    preflight.check("tcenv", None)
+    (news,) = preflight.take_warnings()
     assert "REQUESTS_CA_BUNDLE" in news
     assert "does not work" not in news
 
@@ -305,7 +305,7 @@ def test_a_request_given_up_during_the_look_up_is_never_sent(monkeypatch: pytest
     with Sandbox() as tc:
         client = tc.create_client("somebody/x", ["auth:*"])
         monkeypatch.setattr(socket, "create_connection", slowly)
-        there = Deployment(tc.root_url, until=time.monotonic() + 0.2)
+        there = Deployment(tc.root_url, deadline=time.monotonic() + 0.2)
         with pytest.raises(DeploymentError, match="in time"):
             there.reset_token(Credentials("somebody/x", client.access_token), "somebody/x")
         exchanges = [thread for thread in threading.enumerate() if type(thread).__name__ == "_Exchange"]

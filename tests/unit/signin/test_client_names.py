@@ -60,7 +60,7 @@ def test_an_expired_client_of_a_private_deployment_may_be_replaced(public: bool)
         mine = Credentials(client.client_id, client.access_token)
         stored = Session("p", deployment.root_url, mine, 1, 2**33, "tcenv", ("a:b",), ("a:b",))
         known = KnownClient("another", another.client_id, 1, "tcenv")
-        assert client_names._may_go(Deployment(deployment.root_url), known, stored) is not public
+        assert client_names._can_delete(Deployment(deployment.root_url), known, stored) is not public
 
 
 def test_a_clients_page_has_a_quoted_address() -> None:

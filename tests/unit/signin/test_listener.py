@@ -156,8 +156,8 @@ def test_a_second_answer_is_refused() -> None:
 
 def test_the_page_does_not_exist_before_the_outcome() -> None:
     with WaitingListener() as waiting:
-        clean = waiting.listener._clean
-        for early in (waiting.listener._detour, clean):
+        clean = waiting.listener._page_path
+        for early in (waiting.listener._detour_path, clean):
             response = waiting.exchange(waiting.request(early))
             assert parse_status(response) == 404
             assert b"Refresh" not in response

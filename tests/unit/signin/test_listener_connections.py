@@ -18,7 +18,7 @@ from tests.listener import CREDENTIALS, FAMILIES, QUERY, WaitingListener, parse_
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+    monkeypatch.setattr(module, "_TIMEOUT", 0.2)
 
 
 @pytest.mark.usefixtures("short_patience")
@@ -49,7 +49,7 @@ def test_a_silent_connection_is_kept_for_the_browser(monkeypatch: pytest.MonkeyP
     with WaitingListener() as waiting, waiting.connect("::1") as early:
         # The listener drops a later connection that has sent something.
         assert waiting.exchange(b"G") == b""
-        monkeypatch.setattr(module, "_PATIENCE", 60)
+        monkeypatch.setattr(module, "_TIMEOUT", 60)
         early.sendall(waiting.request()[:20])
         waiting.wait_until_read(waiting.request()[:20])
         early.sendall(waiting.request()[20:])
@@ -146,7 +146,7 @@ def test_no_failing_call_on_a_connection_ends_the_wait(call: str, monkeypatch: p
         assert not faults
         if call in ("getsockname", "getpeername"):
             assert parse_status(response) == 403
-            assert waiting.listener.seen == {module.STRANGER}
+            assert waiting.listener.refusals == {module.STRANGER}
         assert waiting.is_waiting
         assert parse_status(waiting.exchange(waiting.request())) == 303
         assert waiting.result() == CREDENTIALS

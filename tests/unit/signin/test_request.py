@@ -14,7 +14,7 @@ from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.limits import LONGEST_DESCRIPTION, check_description, check_name, check_scopes
 from tcenv.errors import UsageError
 from tcenv.signin import listener
-from tcenv.signin.approval_request import advise_after_timeout, describe_seen
+from tcenv.signin.approval_request import advise_after_timeout, describe_refusal
 from tcenv.signin.request import SigninRequest, resolve_flow
 
 DAY = 86400
@@ -182,5 +182,5 @@ def test_the_hint_after_a_timeout_names_the_likely_cause() -> None:
 
 def test_no_message_asks_for_a_paste_that_nobody_reads() -> None:
     for seen in (listener.STRANGER, listener.TLS):
-        assert "aste" in describe_seen(seen, can_paste=True)
-        assert "aste" not in describe_seen(seen, can_paste=False)
+        assert "aste" in describe_refusal(seen, can_paste=True)
+        assert "aste" not in describe_refusal(seen, can_paste=False)
