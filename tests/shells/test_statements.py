@@ -109,6 +109,7 @@ def test_an_ipv6_address_survives_an_unquoted_eval_of_patterns(name: str, option
     assert not printed
 
 
+CSH = [shell.name for shell in SHELLS if shell.init == "tcsh"]
 OPTIONS = [
     *((shell.name, options) for shell in POSIX for options in ("set -eu", "set -C", "set -f", "IFS=/:@")),
     *((shell.name, "alias export=false unset=false false=true") for shell in POSIX),
@@ -121,40 +122,20 @@ OPTIONS = [
     ("zsh", "emulate ksh"),
     ("mksh", "set -o posix"),
     ("yash", "set -o posix"),
+    *((name, f"set {option}") for name in CSH for option in ("noglob", "nonomatch", "noclobber", "histchars=")),
+    *((name, f"set {option}") for name in CSH for option in ("histchars='^,'", "echo_style=none")),
+    *((name, "alias setenv 'echo no'; alias unsetenv 'echo no'; alias printf 'echo no'") for name in CSH),
 ]
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_under_options_and_aliases(name: str, options: str, tmp_path: Path) -> None:
     shell = BY_NAME[name]
-    after, printed = evaluate(shell, load_shell(name).export(SESSION), tmp_path, before=options)
-    assert has(after, SESSION)
+    change = {**SESSION, "TCENV_TEXT": 'a  b {c} "d" é\t*?'}
+    after, printed = evaluate(shell, load_shell(name).export(change), tmp_path, before=options)
+    assert has(after, change), printed
     assert not printed
     after, _ = evaluate(shell, load_shell(name).make_failure(), tmp_path, before=options)
-    assert not after
-
-
-CSH = [shell for shell in SHELLS if get_canonical_name(shell.name) == "tcsh"]
-
-
-@pytest.mark.parametrize("shell", CSH, ids=[shell.name for shell in CSH])
-@pytest.mark.parametrize(
-    "options",
-    [
-        "set noglob",
-        "set nonomatch",
-        "set noclobber",
-        "set histchars=",
-        "set histchars='^,'",
-        "set echo_style=none",
-        "alias setenv 'echo no'; alias unsetenv 'echo no'; alias printf 'echo no'",
-    ],
-)
-def test_under_the_options_and_aliases_of_csh(shell: RealShell, options: str, tmp_path: Path) -> None:
-    change = {**SESSION, "TCENV_TEXT": 'a  b {c} "d" é\t*?'}
-    after, printed = evaluate(shell, load_shell("tcsh").export(change), tmp_path, before=options)
-    assert has(after, change), printed
-    after, _ = evaluate(shell, load_shell("tcsh").make_failure(), tmp_path, before=options)
     assert not after
 
 
@@ -171,22 +152,10 @@ def test_a_read_only_variable_stops_the_evaluation(shell: RealShell, before: str
 
 
 ATTRIBUTES = [
-    ("bash", "declare -u"),
-    ("bash", "declare -i"),
-    ("bash", "declare -a"),
-    ("bash", "declare -A"),
-    ("zsh", "typeset -u"),
-    ("zsh", "typeset -i"),
-    ("zsh", "typeset -L3"),
-    ("zsh", "typeset -a"),
-    ("zsh", "typeset -A"),
-    ("ksh", "typeset -u"),
-    ("ksh", "typeset -i16"),
-    ("ksh", "typeset -L3"),
-    ("ksh", "typeset -A"),
-    ("mksh", "typeset -u"),
-    ("mksh", "typeset -i16"),
-    ("mksh", "typeset -L3"),
+    *(("bash", f"declare {attribute}") for attribute in ("-u", "-i", "-a", "-A")),
+    *(("zsh", f"typeset {attribute}") for attribute in ("-u", "-i", "-L3", "-a", "-A")),
+    *(("ksh", f"typeset {attribute}") for attribute in ("-u", "-i16", "-L3", "-A")),
+    *(("mksh", f"typeset {attribute}") for attribute in ("-u", "-i16", "-L3")),
 ]
 
 
