@@ -9,7 +9,7 @@ from unittest import mock
 from bench.common import make_bare_timer, sign_in
 from bench.measure import Row, measure_ratio, measure_seconds
 from bench.world import World, find_program
-from tests.e2e.test_store_contract import secret_service
+from tests.secret_service import run_secret_service
 
 _ONE_CALL = """
 from jeepney import DBusAddress, new_method_call
@@ -25,7 +25,7 @@ def measure_keyring(world: World) -> Iterator[Row]:
     if find_program("gnome-keyring-daemon") is None or find_program("dbus-daemon") is None:
         yield Row("env, the token in the keyring", None, 6.0, note="not measured: no gnome-keyring here")
         return
-    with mock.patch.dict(os.environ, world.env), secret_service():
+    with mock.patch.dict(os.environ, world.env), run_secret_service():
         env = {
             **world.env,
             "TCENV_STORE": "keyring",

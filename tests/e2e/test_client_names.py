@@ -142,17 +142,17 @@ def test_resets_of_a_narrow_session_keep_its_client_id(public: bool) -> None:
         env = make_env(deployment, TCENV_SCOPE="queue:scheduler-id:a", BROWSER=APPROVE)
         assert login(env).returncode == 0
         # The first sign-in did not know the prefix, so this one gets another name.
-        status, out, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
-        assert status == 0, said
+        status, out, output = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+        assert status == 0, output
         client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
         assert client_id == f"{deployment.user}/{NAME}@2"
-        assert f"{deployment.user}/{NAME}: " in said
+        assert f"{deployment.user}/{NAME}: " in output
         before = deployment.approvals
         tokens = [read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]]
         for _ in range(3):
-            status, out, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
-            assert status == 0, said
-            assert f"Deleted the former client {client_id}" in said
+            status, out, output = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+            assert status == 0, output
+            assert f"Deleted the former client {client_id}" in output
             fields = read_session_fields(env)
             assert fields["TASKCLUSTER_CLIENT_ID"] == client_id
             assert fields["TASKCLUSTER_ACCESS_TOKEN"] in out
@@ -168,11 +168,11 @@ def test_a_reset_that_nobody_approves_says_that_the_session_has_ended(deployment
     for _ in range(2):
         assert login(env, "--reset").returncode == 0
     client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-    status, out, said = run_in_terminal(
+    status, out, output = run_in_terminal(
         TCENV, "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "true"}
     )
     assert (status, out) == (124, "\\false;\n")
-    assert f"Deleted the former client {client_id}" in said
+    assert f"Deleted the former client {client_id}" in output
     assert client_id not in deployment.clients
     later = tcenv("env", "--shell", "sh", env=env)
     assert later.returncode == 3
@@ -189,15 +189,15 @@ def test_a_reset_whose_browser_does_not_start_leaves_the_old_client_alone(deploy
         assert login(env, "--reset").returncode == 0
     former = read_session_fields(env)
     client_id = former["TASKCLUSTER_CLIENT_ID"]
-    status, _, said = run_in_terminal(
+    status, _, output = run_in_terminal(
         TCENV, "login", "--reset", "--timeout", "2s", "--shell", "sh", env={**env, "BROWSER": "false"}
     )
     assert status == 124
-    assert f"No browser could be started, so {client_id} stays" in said
+    assert f"No browser could be started, so {client_id} stays" in output
     assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
     assert read_session_fields(env) == former
     # The address to open by hand requests the free name.
-    assert f"name={NAME}&" in said
+    assert f"name={NAME}&" in output
 
 
 @pytest.mark.parametrize("trouble", ["clock", "network"])
@@ -213,8 +213,10 @@ def test_a_reset_that_cannot_reach_the_deployment_leaves_the_old_client_alone(
         deployment.clock_offset = 2 * 3600
     else:
         deployment.__exit__(None, None, None)
-    status, _, said = run_in_terminal(TCENV, "login", "--reset", "--timeout", "5s", "--shell", "sh", env=env)
-    assert (status, f"So {client_id} is unchanged" in said) == ((124, True) if trouble == "clock" else (1, False)), said
+    status, _, output = run_in_terminal(TCENV, "login", "--reset", "--timeout", "5s", "--shell", "sh", env=env)
+    assert (status, f"So {client_id} is unchanged" in output) == ((124, True) if trouble == "clock" else (1, False)), (
+        output
+    )
     assert deployment.clients[client_id].access_token == former["TASKCLUSTER_ACCESS_TOKEN"]
     assert read_session_fields(env) == former
 

@@ -76,9 +76,9 @@ def _read_wheel(wheel: Path, folder: str) -> dict[str, bytes]:
 
 
 def _read_entry_points(wheel: Path) -> dict[str, dict[str, str]]:
-    told = configparser.ConfigParser(delimiters="=")
-    told.read_string(_read_wheel(wheel, f"{NAME}.dist-info")["entry_points.txt"].decode())
-    return {section: dict(told[section]) for section in told.sections()}
+    answer = configparser.ConfigParser(delimiters="=")
+    answer.read_string(_read_wheel(wheel, f"{NAME}.dist-info")["entry_points.txt"].decode())
+    return {section: dict(answer[section]) for section in answer.sections()}
 
 
 def _parse_metadata(text: bytes) -> Message:
@@ -162,14 +162,14 @@ def test_completions_and_man_pages_are_where_shells_and_man_look(installed: Path
 def test_the_wheels_metadata_is_complete(wheel: Path) -> None:
     info = _read_wheel(wheel, f"{NAME}.dist-info")
     assert info["licenses/LICENSE"] == (PROJECT / "LICENSE").read_bytes()
-    told = _parse_metadata(info["METADATA"])
-    assert told["Name"] == "tcenv"
-    assert told["Version"] == tcenv.__version__
-    assert told["License-Expression"] == "MPL-2.0"
-    assert told["License-File"] == "LICENSE"
-    assert told["Requires-Python"] == ">=3.11"
-    assert told["Description-Content-Type"] == "text/markdown"
-    assert told.get_payload(decode=True) == (PROJECT / "README.md").read_bytes()
+    metadata = _parse_metadata(info["METADATA"])
+    assert metadata["Name"] == "tcenv"
+    assert metadata["Version"] == tcenv.__version__
+    assert metadata["License-Expression"] == "MPL-2.0"
+    assert metadata["License-File"] == "LICENSE"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload(decode=True) == (PROJECT / "README.md").read_bytes()
     assert _parse_metadata(info["WHEEL"])["Tag"] == "py3-none-any"
 
 

@@ -61,7 +61,7 @@ def test_each_fault_has_a_fix(home: Path) -> None:
 
 @pytest.mark.linux
 @pytest.mark.parametrize(
-    ("interface", "said"),
+    ("interface", "message"),
     [
         ("ip link set lo up", "127.0.0.1 and ::1"),
         ("ip link set lo up; ip -6 addr flush dev lo", "127.0.0.1 only: it has no IPv6 (::1)"),
@@ -70,12 +70,12 @@ def test_each_fault_has_a_fix(home: Path) -> None:
     ],
     ids=["both", "no IPv6", "no IPv4", "down"],
 )
-def test_missing_loopback_addresses_are_named(interface: str, said: str, home: Path) -> None:
+def test_missing_loopback_addresses_are_named(interface: str, message: str, home: Path) -> None:
     require("ip")
     command = [require("unshare"), "-Urn", "sh", "-c", f"{interface}; exec {TCENV} doctor --json"]
     done = subprocess.run(command, env=make_env(), capture_output=True, text=True, timeout=60)
     (found,) = [finding for finding in json.loads(done.stdout)["findings"] if finding["check"] == "loopback"]
-    assert found["text"] == said, done.stderr
+    assert found["text"] == message, done.stderr
 
 
 def test_doctor_names_the_browser_of_a_sign_in(home: Path) -> None:

@@ -101,15 +101,15 @@ def test_temporary_credentials_hold_only_the_requested_scopes(deployment: Sandbo
         env=env,
     )
     assert len(deployment.requests) == before  # minted without a call
-    cut = json.loads(done.stdout)
-    certificate = json.loads(cut["TASKCLUSTER_CERTIFICATE"])
+    narrowed = json.loads(done.stdout)
+    certificate = json.loads(narrowed["TASKCLUSTER_CERTIFICATE"])
     assert certificate["scopes"] == ["queue:scheduler-id:mine"]
-    assert abs(int(cut["TCENV_EXPIRES"]) - time.time() - 900) < 120
-    assert cut["TASKCLUSTER_ACCESS_TOKEN"] != read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
+    assert abs(int(narrowed["TCENV_EXPIRES"]) - time.time() - 900) < 120
+    assert narrowed["TASKCLUSTER_ACCESS_TOKEN"] != read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     credentials = {
-        "clientId": cut["TASKCLUSTER_CLIENT_ID"],
-        "accessToken": cut["TASKCLUSTER_ACCESS_TOKEN"],
-        "certificate": cut["TASKCLUSTER_CERTIFICATE"],
+        "clientId": narrowed["TASKCLUSTER_CLIENT_ID"],
+        "accessToken": narrowed["TASKCLUSTER_ACCESS_TOKEN"],
+        "certificate": narrowed["TASKCLUSTER_CERTIFICATE"],
     }
     auth = taskcluster.Auth({"rootUrl": deployment.root_url, "credentials": dict(credentials), "maxRetries": 0})
     scopes = auth.currentScopes()["scopes"]

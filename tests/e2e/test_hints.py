@@ -47,9 +47,9 @@ def test_the_hint_names_a_profile_with_another_root_url(deployment: Sandbox) -> 
             assert done.returncode == 0, done.stderr
     name = f"work@http_localhost_{port}"
     assert f"If that is not you: tcenv logout {name} | source" in done.stderr
-    said = tcenv("logout", name, env=env)
-    assert said.returncode == 0, said.stderr
-    assert f"Signed out of {name}" in said.stderr
+    output = tcenv("logout", name, env=env)
+    assert output.returncode == 0, output.stderr
+    assert f"Signed out of {name}" in output.stderr
 
 
 def test_a_hint_quotes_a_value_with_a_full_stop(deployment: Sandbox) -> None:

@@ -11,31 +11,10 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.shells import ALIASES, SHELLS
 from tests.command_lines import run_command, run_full, run_many
+from tests.imported_modules import HEAVY, HOT_MODULES, list_modules
 from tests.programs import require
 from tests.world import TCENV, find_session_file, login, make_env, sign_in, tcenv
 
-# The modules that the hot path may import beyond those of the interpreter.
-HOT_MODULES = {
-    "__future__",
-    "tcenv",
-    "tcenv.__main__",
-    "tcenv.hotpath",
-    "tcenv.config",
-    "tcenv.config.index",
-    "tcenv.config.live_session",
-    "tcenv.output",
-    "tcenv.sessions",
-    "tcenv.shells.environment",
-    "resource",
-    "tcenv.core_dumps",
-    "tcenv.signals",
-    "tcenv.paths",
-    "tcenv.sessions.session_file",
-    "tcenv.sessions.profile_names",
-    "tcenv.shells",
-}
-# Modules that take long to import.
-HEAVY = {"typer", "rich", "taskcluster", "keyring", "pydantic", "requests", "tomlkit", "asyncio", "http.client"}
 # Commands of the hot path. Importing `dataclasses` takes as long as starting an interpreter.
 HOT = (
     "env",
@@ -48,24 +27,12 @@ HOT = (
 )
 
 
-def modules(*words: str, env: dict[str, str]) -> set[str]:
-    """Return the modules that a run imports beyond those of `python -c pass`."""
-
-    def imported(*command: str) -> set[str]:
-        done = subprocess.run(
-            [sys.executable, "-X", "importtime", *command], env=env, capture_output=True, text=True, timeout=60
-        )
-        return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-
-    return imported(TCENV, *words) - imported("-c", "pass")
-
-
 def test_env_imports_a_fixed_set_of_modules(deployment: Sandbox) -> None:
     env = sign_in(deployment)
-    assert modules("env", "--shell", "bash", env=env) == {*HOT_MODULES, "tcenv.shells.bash", "tcenv.shells.posix"}
-    assert modules("env", "--shell", "fish", env=env) == {*HOT_MODULES, "tcenv.shells.fish"}
-    assert modules("login", "--shell", "nu", env=env) == {*HOT_MODULES, "tcenv.shells.nu"}
-    detected = modules("env", env=make_env(deployment, SHELL="/bin/bash"))
+    assert list_modules("env", "--shell", "bash", env=env) == {*HOT_MODULES, "tcenv.shells.bash", "tcenv.shells.posix"}
+    assert list_modules("env", "--shell", "fish", env=env) == {*HOT_MODULES, "tcenv.shells.fish"}
+    assert list_modules("login", "--shell", "nu", env=env) == {*HOT_MODULES, "tcenv.shells.nu"}
+    detected = list_modules("env", env=make_env(deployment, SHELL="/bin/bash"))
     assert detected - HOT_MODULES <= {
         "tcenv.shells.bash",
         "tcenv.shells.posix",
@@ -78,7 +45,7 @@ def test_other_commands_import_no_heavy_modules(deployment: Sandbox) -> None:
     env = sign_in(deployment)
 
     def heavy(*words: str) -> set[str]:
-        return {name.partition(".")[0] for name in modules(*words, env=env)} & {
+        return {name.partition(".")[0] for name in list_modules(*words, env=env)} & {
             name.partition(".")[0] for name in HEAVY
         }
 
@@ -94,7 +61,7 @@ def test_other_commands_import_no_heavy_modules(deployment: Sandbox) -> None:
 @pytest.mark.parametrize("line", HOT)
 def test_the_hot_path_has_no_dataclasses(line: str, deployment: Sandbox) -> None:
     env = {**sign_in(deployment), "TCENV_SHELL": "bash"}
-    assert modules(*line.split(), env=env) & {"dataclasses", "inspect", "json", "tomllib"} == set()
+    assert list_modules(*line.split(), env=env) & {"dataclasses", "inspect", "json", "tomllib"} == set()
 
 
 def test_login_imports_nothing_heavy_before_the_browser_starts(deployment: Sandbox, tmp_path: Path) -> None:
@@ -173,11 +140,11 @@ def test_a_changed_configuration_leaves_the_hot_path(deployment: Sandbox, home: 
     env = make_env()
     tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env)
     assert login(env).returncode == 0
-    assert "tomllib" not in modules("env", "--shell", "sh", env=env)
+    assert "tomllib" not in list_modules("env", "--shell", "sh", env=env)
     config = home / ".config/tcenv/config.toml"
     config.write_text(config.read_text() + "# changed\n")
-    assert "tomllib" in modules("env", "--shell", "sh", env=env)
-    assert "tomllib" not in modules("env", "--shell", "sh", env=env)
+    assert "tomllib" in list_modules("env", "--shell", "sh", env=env)
+    assert "tomllib" not in list_modules("env", "--shell", "sh", env=env)
     find_session_file(env, "work").write_text("damaged")
     assert tcenv("env", "--shell", "sh", env=env).returncode == 3
 
@@ -212,7 +179,7 @@ BUDGETS = {
 def test_commands_stay_within_their_budgets(line: str, deployment: Sandbox, tmp_path: Path) -> None:
     env = {**sign_in(deployment), "TCENV_SHELL": "bash"}
     most, processes = BUDGETS[line]
-    taken = modules(*line.split(), env=env)
+    taken = list_modules(*line.split(), env=env)
     assert len(taken) <= most, sorted(taken)
     if line == "logout":
         env = {**sign_in(deployment), "TCENV_SHELL": "bash"}

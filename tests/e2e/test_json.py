@@ -93,7 +93,7 @@ def test_profile_set_takes_every_key_and_unset_removes_every_one(env: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["help", "profile", "nope"], "There is no command 'nope'"),
         (["help", "nope"], "There is no command 'nope'"),
@@ -106,6 +106,6 @@ def test_profile_set_takes_every_key_and_unset_removes_every_one(env: dict[str, 
         (["exec-env"], "Did you mean exec?"),
     ],
 )
-def test_an_unknown_command_gets_a_suggestion(words: list[str], said: str) -> None:
+def test_an_unknown_command_gets_a_suggestion(words: list[str], message: str) -> None:
     done = tcenv(*words, env=make_env())
-    assert (done.returncode, done.stdout, said in done.stderr) == (2, "", True)
+    assert (done.returncode, done.stdout, message in done.stderr) == (2, "", True)

@@ -21,9 +21,10 @@ from tcenv.sandbox import Sandbox
 from tcenv.sessions import directory_store, keyring_store
 from tcenv.sessions.keyring_store import KeyringStore
 from tcenv.sessions.session import Session
-from tests.e2e.test_hot_path import modules
-from tests.e2e.test_store_contract import SESSION, secret_service
+from tests.e2e.test_store_contract import SESSION
 from tests.fake_clock import FakeClock
+from tests.imported_modules import list_modules
+from tests.secret_service import run_secret_service
 from tests.shells.interactive import WITH_CLOCK, is_unloaded, start_shell
 from tests.shells.real import HOOKED, read_environment
 from tests.world import evaluate, login, make_env, tcenv
@@ -184,7 +185,7 @@ def test_a_failing_keyring_is_one_sentence(keyring: FileKeyring, monkeypatch: py
 
 def test_open_shells_follow_a_renewal_the_end_and_a_logout(home: Path, deployment: Sandbox) -> None:
     """A prompt hook compares the file and has tcenv fetch the token from a real Secret Service."""
-    with secret_service():
+    with run_secret_service():
         env = make_env(deployment, TCENV_STORE="keyring")
         assert login(env).returncode == 0
         now = evaluate("env", env=env)
@@ -210,7 +211,7 @@ IN_A_TERMINAL = "powershell"
 
 
 def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: Sandbox, tmp_path: Path) -> None:
-    with secret_service():
+    with run_secret_service():
         env = make_env(deployment, TCENV_STORE="keyring")
         assert login(env).returncode == 0
         clock = FakeClock(tmp_path)
@@ -234,7 +235,7 @@ def test_an_open_terminal_follows_a_renewal_a_logout_and_the_end(deployment: San
 
 def test_a_locked_keyring_is_not_asked_to_unlock(home: Path, deployment: Sandbox) -> None:
     """The hook and direnv print one line and change nothing."""
-    with secret_service():
+    with run_secret_service():
         env = make_env(deployment, TCENV_STORE="keyring")
         assert login(env).returncode == 0
         now = evaluate("env", env=env)
@@ -254,30 +255,30 @@ _BY_DBUS = 80
 
 def test_env_loads_nothing_but_dbus_and_searches_for_no_backend(home: Path, deployment: Sandbox) -> None:
     """A search for backends takes ten times as long as the interpreter."""
-    with secret_service():
+    with run_secret_service():
         env = make_env(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
         assert login(env).returncode == 0
         shown = tcenv("env", env=env).stdout
         for words in (["env"], ["login"], ["exec", "--", "true"], ["env", "--scope", "queue:get-task:x"]):
-            loaded = modules(*words, env=env)
+            loaded = list_modules(*words, env=env)
             found = {name.partition(".")[0] for name in loaded}
             assert "jeepney" in found, words
             assert not found & {"keyring", "secretstorage", "cryptography", "importlib", "asyncio", "typer"}, words
             assert len(loaded) <= _BY_DBUS, (words, sorted(loaded))
         assert tcenv("env", "--shell", "bash", env=env | {"TCENV_TIMEOUT": "00020s"}).stdout == shown
         # A prompt does not ask the keyring if the shell has loaded the session.
-        loaded = modules("hook", "bash", env=evaluate("env", env=env))
+        loaded = list_modules("hook", "bash", env=evaluate("env", env=env))
         assert "jeepney" not in {name.partition(".")[0] for name in loaded}
 
 
 def test_a_configured_backend_is_used(home: Path, deployment: Sandbox) -> None:
-    with secret_service():
+    with run_secret_service():
         env = make_env(deployment, TCENV_STORE="keyring", TCENV_SHELL="bash")
         assert login(env).returncode == 0
         shown = tcenv("env", env=env).stdout
         ours = env | {"PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring"}
         assert tcenv("env", env=ours).stdout == shown
-        assert "keyring" in modules("env", env=ours)
+        assert "keyring" in list_modules("env", env=ours)
         # Without a bus, the search for a backend runs again and fails.
         nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}
         done = tcenv("env", env=nobody)
@@ -286,7 +287,7 @@ def test_a_configured_backend_is_used(home: Path, deployment: Sandbox) -> None:
 
 
 def test_offline_reports_need_no_keyring(home: Path) -> None:
-    with secret_service(), Sandbox() as deployment:
+    with run_secret_service(), Sandbox() as deployment:
         env = make_env(deployment, TCENV_STORE="keyring")
         assert login(env).returncode == 0
     nobody = env | {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/nothing"}

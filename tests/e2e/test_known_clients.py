@@ -48,12 +48,12 @@ def test_a_deleted_client_frees_its_name(words: tuple[str, ...], deployment: San
     name = read_client_id(env)
     deployment.delete(name)
     done = tcenv(*words, env=env)
-    said = done.stderr if words[0] in ("logout", "login") else ""
+    output = done.stderr if words[0] in ("logout", "login") else ""
     if words[0] != "login":
-        said += login(env, "--retry", *(["--reset"] if words[0] in ("scopes", "signin") else []))
+        output += login(env, "--retry", *(["--reset"] if words[0] in ("scopes", "signin") else []))
     assert read_client_id(env) == name
     assert list(deployment.clients) == [name]
-    assert "still taken" not in said and "Deleted" not in said
+    assert "still taken" not in output and "Deleted" not in output
 
 
 def test_the_proxy_notices_a_deleted_client(deployment: Sandbox) -> None:
@@ -75,8 +75,8 @@ def test_a_logout_does_not_claim_the_deletion_of_others(deployment: Sandbox) -> 
     assert f"{name} was deleted before" in logout(env)
     login(env)
     deployment.clients[name].access_token = "x" * 44  # reset elsewhere
-    said = logout(env)
-    assert "Deleted" not in said and f"The token of {name} no longer works" in said
+    output = logout(env)
+    assert "Deleted" not in output and f"The token of {name} no longer works" in output
     # The client still exists, so its name is taken.
     login(env)
     assert read_client_id(env) == f"{name}@2"
@@ -89,9 +89,9 @@ def test_a_name_is_free_again_once_tcenv_has_asked(deployment: Sandbox) -> None:
     name = read_client_id(env)
     find_session_file(env).unlink()
     deployment.delete(name)
-    said = login(env)
+    output = login(env)
     assert read_client_id(env) == f"{name}@2"
-    assert "still taken" not in said and "Deleted" not in said
+    assert "still taken" not in output and "Deleted" not in output
     # tcenv knows since that sign-in.
     find_session_file(env).unlink()
     login(env)
@@ -123,9 +123,9 @@ def test_the_page_decides_if_the_deployment_does_not_tell(deployment: Sandbox) -
     env = make_env(deployment, TCENV_SCOPE=NARROW, TCENV_NO_SELF_DELETE="1")
     names = take_all_names(deployment)
     deployment.delete(names[0])
-    said = login(env)
+    output = login(env)
     assert read_client_id(env) == names[0]
-    assert "does not say" in said
+    assert "does not say" in output
 
 
 def test_login_reports_an_outage_when_all_names_are_taken(deployment: Sandbox) -> None:
@@ -151,10 +151,10 @@ def test_the_prefix_outlives_its_clients() -> None:
         logout(env)
         assert tc.clients == {}
     with Sandbox(user="b/two", port=port) as tc:
-        said = login(env, "--scope", NARROW)
-        assert f"You are signed in as b/two/{NAME}, but the last sign-in here was a/one" in said
+        output = login(env, "--scope", NARROW)
+        assert f"You are signed in as b/two/{NAME}, but the last sign-in here was a/one" in output
         # tcenv no longer requests scopes of the other user.
-        assert "Not granted" not in said and "a/one" not in find_session_file(env).read_text()
+        assert "Not granted" not in output and "a/one" not in find_session_file(env).read_text()
         logout(env)
         login(env, "--scope", NARROW)
         assert f"ASKED=auth:delete-client:b/two/{NAME}@2\n" in find_session_file(env).read_text()
@@ -166,16 +166,16 @@ def test_the_second_narrow_session_deletes_the_first_ones_client(terminal: bool,
     env = make_env(deployment, TCENV_SCOPE=NARROW, BROWSER=APPROVE)
     login(env)
     first = read_client_id(env)
-    said = logout(env)
-    assert f"The token of {first} works until" in said and "The next sign-in deletes it" in said
-    said = login(env)
+    output = logout(env)
+    assert f"The token of {first} works until" in output and "The next sign-in deletes it" in output
+    output = login(env)
     second = read_client_id(env)
     assert second == f"{first}@2" and list(deployment.clients) == [second]
-    assert f"Deleted the former client {first}" in said
+    assert f"Deleted the former client {first}" in output
     for _ in range(3):
         if terminal:
-            status, _, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
-            assert status == 0, said
+            status, _, output = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+            assert status == 0, output
         else:
             login(env, "--reset")
         assert list(deployment.clients) == [read_client_id(env)]
@@ -186,8 +186,8 @@ def test_a_client_that_the_user_kept_or_named_is_not_deleted(deployment: Sandbox
     env = make_env(deployment, TCENV_SCOPE=NARROW)
     login(env)
     kept = read_client_id(env)
-    said = logout(env, "--keep-client")
-    assert "The next sign-in deletes it" not in said
+    output = logout(env, "--keep-client")
+    assert "The next sign-in deletes it" not in output
     login(env)
     assert kept in deployment.clients
 
@@ -206,10 +206,10 @@ def test_a_sign_in_under_another_name_keeps_the_former_client(
     env = make_env(deployment, TCENV_SCOPE=scope)
     tokens: dict[str, str] = {}
     for name in names:
-        said = login(env, option, name.partition("@")[0], command=command)
+        output = login(env, option, name.partition("@")[0], command=command)
         if tokens:
-            assert f"The token of {list(tokens)[-1]} works until" in said
-            assert f"{deployment.root_url}/auth/clients/" in said
+            assert f"The token of {list(tokens)[-1]} works until" in output
+            assert f"{deployment.root_url}/auth/clients/" in output
         assert read_client_id(env) == f"{deployment.user}/{name}"
         tokens[read_client_id(env)] = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
         assert {name: found.access_token for name, found in deployment.clients.items()} == tokens

@@ -301,10 +301,10 @@ def test_login_with_a_live_session_prints_one_line(deployment: Sandbox) -> None:
         finally:
             os.close(ours)
 
-    said = shown(TCENV)
-    assert len(said.splitlines()) == 1
-    assert f"http://localhost:{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in said
-    assert shown(sys.executable, "-c", _FULL).split(",")[0] == said.split(",")[0]
+    output = shown(TCENV)
+    assert len(output.splitlines()) == 1
+    assert f"http://localhost:{deployment.port}: signed in as {HOSTILE_USER}/{NAME}, " in output
+    assert shown(sys.executable, "-c", _FULL).split(",")[0] == output.split(",")[0]
     done = login(env, "--expires", "3d", "--timeout", "1m")
     assert done.returncode == 0
     assert "--expires, --timeout have no effect" in done.stderr

@@ -78,10 +78,10 @@ def test_the_scope_to_delete_itself_is_never_passed_on(deployment: Sandbox) -> N
     assert login(env).returncode == 0
     logout(env)
     assert login(env).returncode == 0
-    cut = tcenv("env", "--for", "1h", "--format", "json", env={k: v for k, v in env.items() if k != "TCENV_SCOPE"})
-    assert cut.returncode == 0, cut.stderr
-    assert "queue:scheduler-id:a" in cut.stdout
-    assert "delete-client" not in cut.stdout
+    narrowed = tcenv("env", "--for", "1h", "--format", "json", env={k: v for k, v in env.items() if k != "TCENV_SCOPE"})
+    assert narrowed.returncode == 0, narrowed.stderr
+    assert "queue:scheduler-id:a" in narrowed.stdout
+    assert "delete-client" not in narrowed.stdout
     scope = f"auth:delete-client:{read_session_fields(env)['TASKCLUSTER_CLIENT_ID']}"
     assert tcenv("env", "--scope", scope, "--format", "json", env=env).returncode == 2
 
@@ -115,17 +115,17 @@ def test_keep_client_keeps_the_client(deployment: Sandbox) -> None:
 
 
 def test_logout_accepts_a_client_that_is_gone_or_expired(deployment: Sandbox) -> None:
-    for happened in ("gone", "disabled", "expired"):
+    for event in ("gone", "disabled", "expired"):
         env = sign_in(deployment)
         client_id = read_session_fields(env)["TASKCLUSTER_CLIENT_ID"]
-        if happened == "gone":
+        if event == "gone":
             deployment.delete(client_id)
-        elif happened == "disabled":
+        elif event == "disabled":
             deployment.disable(client_id)
         else:
             deployment.clock_offset = 2 * 86400
         done = logout(env, "--delete-client")
-        assert done.returncode == 0, (happened, done.stderr)
+        assert done.returncode == 0, (event, done.stderr)
         assert list_sessions(env) == []
         deployment.clock_offset = 0
         deployment.clients.pop(client_id, None)

@@ -76,16 +76,16 @@ def test_doctor_uses_the_terms_of_macos(mac: Mac, deployment: Sandbox) -> None:
     env = make_env(deployment)
     assert mac.tcenv("login", "--shell", "sh", env=env).returncode == 0
     done = mac.tcenv("doctor", env=env)
-    said = done.stdout
-    assert "session store: runtime, 1 session: files on the disk, which FileVault encrypts" in said, done.stderr
+    output = done.stdout
+    assert "session store: runtime, 1 session: files on the disk, which FileVault encrypts" in output, done.stderr
     mac.set_filevault("Off")
     done = mac.tcenv("doctor", env=env)
-    said = done.stdout
-    assert "note: session store: runtime, 1 session: files on the disk, which FileVault does not encrypt" in said
-    said = mac.tcenv("doctor", env=make_env(deployment, TCENV_STORE="none")).stdout
-    assert "keychain" in said
+    output = done.stdout
+    assert "note: session store: runtime, 1 session: files on the disk, which FileVault does not encrypt" in output
+    output = mac.tcenv("doctor", env=make_env(deployment, TCENV_STORE="none")).stdout
+    assert "keychain" in output
     for word in ("login manager", "XDG_RUNTIME_DIR", "timedatectl", "/dev/shm"):
-        assert word not in said
+        assert word not in output
 
 
 def test_the_clients_name_stays_when_the_network_renames_the_mac(mac: Mac, deployment: Sandbox, home: Path) -> None:

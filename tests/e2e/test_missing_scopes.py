@@ -31,25 +31,25 @@ def read_refusal(env: dict[str, str], *scopes: str, proxy: bool = False) -> str:
     return done.stderr
 
 
-def find_hint(said: str) -> str:
-    return said[said.index('eval "$(') : said.rindex(')"') + 2]
+def find_hint(message: str) -> str:
+    return message[message.index('eval "$(') : message.rindex(')"') + 2]
 
 
 @pytest.mark.parametrize("proxy", [False, True])
 def test_a_session_of_everything_can_get_no_more(proxy: bool, deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env)
-    said = read_refusal(env, "auth:create-role:x", "worker-manager:*", proxy=proxy)
-    assert f"You do not hold auth:create-role:x, worker-manager:* on {deployment.root_url}." in said
-    assert "tcenv login" not in said and "tcenv scopes" not in said
+    output = read_refusal(env, "auth:create-role:x", "worker-manager:*", proxy=proxy)
+    assert f"You do not hold auth:create-role:x, worker-manager:* on {deployment.root_url}." in output
+    assert "tcenv login" not in output and "tcenv scopes" not in output
 
 
 def test_the_line_to_paste_asks_for_the_former_scopes_too(deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env, "queue:scheduler-id:a", "secrets:*")
-    said = read_refusal(env, "queue:get-task:x", "queue:scheduler-id:a")
-    assert "The session does not hold queue:get-task:x." in said
-    line = find_hint(said)
+    output = read_refusal(env, "queue:get-task:x", "queue:scheduler-id:a")
+    assert "The session does not hold queue:get-task:x." in output
+    line = find_hint(output)
     shell = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=60)
     assert shell.returncode == 0, shell.stderr
     assert read_requested_scopes(env) == ["queue:scheduler-id:a", "secrets:*", "queue:get-task:x"]
@@ -60,9 +60,9 @@ def test_the_line_to_paste_asks_for_the_former_scopes_too(deployment: Sandbox) -
 def test_a_refused_scope_is_not_requested_again(deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env, "queue:scheduler-id:a", "worker-manager:*")
-    said = read_refusal(env, "worker-manager:x", "queue:get-task:x")
-    assert f"You do not hold worker-manager:x on {deployment.root_url}." in said
-    assert "tcenv login" not in said
+    output = read_refusal(env, "worker-manager:x", "queue:get-task:x")
+    assert f"You do not hold worker-manager:x on {deployment.root_url}." in output
+    assert "tcenv login" not in output
 
 
 def test_too_many_scopes_are_requested_by_patterns(deployment: Sandbox) -> None:
@@ -79,8 +79,8 @@ def test_too_many_scopes_are_requested_by_patterns(deployment: Sandbox) -> None:
     with others as tc:
         env = make_env(tc)
         login(env, *(f"s{number}:x" for number in range(20)))
-        said = read_refusal(env, "y:z")
-        assert "does not hold y:z" in said and "tcenv login" not in said and "20" in said
+        output = read_refusal(env, "y:z")
+        assert "does not hold y:z" in output and "tcenv login" not in output and "20" in output
 
 
 def test_patterns_fit_the_page() -> None:

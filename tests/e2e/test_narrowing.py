@@ -43,8 +43,8 @@ def test_a_pattern_that_is_wider_than_the_session_is_narrowed_to_it(
     env = sign_in(deployment)
     done = run_exec(*proxy, "--scope", "queue:*", "--scope", "secrets:get:project/sandbox/x", env=env)
     assert parse_scopes(done) == {*QUEUE, "secrets:get:project/sandbox/x"}
-    said = [line for line in done.stderr.splitlines() if "queue:*" in line]
-    assert len(said) == 1 and "the session holds 6 scopes of queue:*" in said[0]
+    output = [line for line in done.stderr.splitlines() if "queue:*" in line]
+    assert len(output) == 1 and "the session holds 6 scopes of queue:*" in output[0]
     assert "secrets:get" not in done.stderr
     # A scope that the session holds causes no message.
     quiet = run_exec(*proxy, "--scope", "queue:scheduler-id:a*", env=env)

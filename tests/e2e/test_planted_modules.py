@@ -101,18 +101,18 @@ def test_no_command_imports_from_the_current_directory(path: str, planted: Path,
     env = {**env, "PYTHONPATH": path}
     assert "rich" in run_planted(planted, env, sys.executable, "-c", "import rich")[0]
     for words in COMMANDS if path == ":" else COMMANDS[:7:2]:
-        found, said = run_planted(planted, env, TCENV, *words)
-        assert found == set(), (words, said)
-        assert "Traceback" not in said
+        found, output = run_planted(planted, env, TCENV, *words)
+        assert found == set(), (words, output)
+        assert "Traceback" not in output
 
 
 def test_python_m_tcenv_imports_only_tcenv(planted: Path, env: dict[str, str]) -> None:
     """`python -m tcenv` makes the interpreter look for tcenv itself. With -P it finds the installed one."""
-    found, said = run_planted(planted, {**env, "PYTHONPATH": ""}, sys.executable, "-P", "-m", "tcenv", "status")
-    assert (found, env["TASKCLUSTER_ROOT_URL"] in said) == (set(), True), said
+    found, output = run_planted(planted, {**env, "PYTHONPATH": ""}, sys.executable, "-P", "-m", "tcenv", "status")
+    assert (found, env["TASKCLUSTER_ROOT_URL"] in output) == (set(), True), output
     (planted / "tcenv.py").unlink()
     for path in ("", ":"):
-        found, said = run_planted(planted, {**env, "PYTHONPATH": path}, sys.executable, "-m", "tcenv", "status")
+        found, output = run_planted(planted, {**env, "PYTHONPATH": path}, sys.executable, "-m", "tcenv", "status")
         assert found.isdisjoint({"rich", "typer", "taskcluster", "json", "ssl", "http"}), found
 
 

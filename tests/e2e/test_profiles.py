@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.lock import sign_in_lock
-from tests.e2e.test_store_contract import secret_service
+from tests.secret_service import run_secret_service
 from tests.world import find_holder_process, find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
 
@@ -33,7 +33,7 @@ def test_sessions_without_a_profile_are_listed_without_an_index(deployment: Sand
 
 
 def test_sessions_in_the_keyring_are_listed(deployment: Sandbox, home: Path) -> None:
-    with secret_service(), Sandbox() as other:
+    with run_secret_service(), Sandbox() as other:
         assert tcenv("profile", "set", "x", "--root-url", other.root_url, env=make_env()).returncode == 0
         for sandbox in (deployment, other):
             sign_in(sandbox, TCENV_STORE="keyring")
@@ -114,7 +114,7 @@ def test_completion_does_not_offer_an_expired_session(deployment: Sandbox, home:
 
 
 def test_logout_all_forget_leaves_nothing(deployment: Sandbox, home: Path) -> None:
-    with secret_service(), Sandbox() as other:
+    with run_secret_service(), Sandbox() as other:
         for store, sandbox in (("runtime", deployment), ("file", other), ("keyring", deployment)):
             sign_in(sandbox, TCENV_STORE=store)
         env = make_env(deployment)

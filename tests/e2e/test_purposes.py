@@ -240,8 +240,8 @@ def test_the_format_taskcluster_suits_taskclusters_clients(deployment: Sandbox) 
             "accessToken": fields["TASKCLUSTER_ACCESS_TOKEN"],
         },
     }
-    cut = json.loads(tcenv("env", "--format", "taskcluster", "--scope", "queue:scheduler-id:x", env=env).stdout)
-    assert json.loads(cut["credentials"]["certificate"])["scopes"] == ["queue:scheduler-id:x"]
+    narrowed = json.loads(tcenv("env", "--format", "taskcluster", "--scope", "queue:scheduler-id:x", env=env).stdout)
+    assert json.loads(narrowed["credentials"]["certificate"])["scopes"] == ["queue:scheduler-id:x"]
 
 
 def test_doctor_finds_other_credentials(deployment: Sandbox, home: Path) -> None:

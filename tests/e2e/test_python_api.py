@@ -109,9 +109,9 @@ def test_credentials_work_inside_asyncio(token: str) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
         handler = signal.getsignal(signal.SIGTERM)
         here = library.credentials()
-        elsewhere = await asyncio.gather(*(asyncio.to_thread(library.credentials) for _ in range(4)))
+        other = await asyncio.gather(*(asyncio.to_thread(library.credentials) for _ in range(4)))
         assert signal.getsignal(signal.SIGTERM) is handler
-        return [here, *elsewhere]
+        return [here, *other]
 
     assert {options["credentials"]["accessToken"] for options in asyncio.run(main())} == {token}
 

@@ -50,12 +50,12 @@ def test_the_variable_beats_the_default_profile(home: Path, deployment: Sandbox,
     """A default profile is configured, and the variable names a sandbox."""
     env = make_env()
     assert tcenv("profile", "set", "work", "--root-url", deployment.root_url, "--default", env=env).returncode == 0
-    said = run_bash(
+    output = run_bash(
         f"export TASKCLUSTER_ROOT_URL={sandbox.root_url}\n"
         'eval "$(tcenv login)" && echo "$TASKCLUSTER_ROOT_URL $TASKCLUSTER_CLIENT_ID"',
         env,
     )
-    assert said == [f"{sandbox.root_url} {sandbox.user}/{NAME}"]
+    assert output == [f"{sandbox.root_url} {sandbox.user}/{NAME}"]
     assert (sandbox.approvals, deployment.approvals) == (1, 0)
     assert run_bash('eval "$(tcenv login)" && echo "$TASKCLUSTER_CLIENT_ID"', env) == [f"{deployment.user}/{NAME}:work"]
 
@@ -185,13 +185,13 @@ def test_the_hot_path_resolves_the_same_profile(home: Path, deployment: Sandbox,
 def test_logout_restores_the_former_root_url(home: Path, deployment: Sandbox, sandbox: Sandbox) -> None:
     write_profiles(home, work=deployment.root_url, sb=sandbox.root_url)
     env = make_env(TASKCLUSTER_ROOT_URL="https://mine.example.com")
-    said = run_bash(
+    output = run_bash(
         'eval "$(tcenv login work)"; eval "$(tcenv login sb)"; echo "$TASKCLUSTER_ROOT_URL"\n'
         'eval "$(tcenv logout work)"; echo "$TCENV_PROFILE $TASKCLUSTER_ROOT_URL"\n'
         'eval "$(tcenv logout)"; echo "${TCENV_PROFILE-none} ${TCENV_LOADED-none} $TASKCLUSTER_ROOT_URL"',
         env,
     )
-    assert said == [sandbox.root_url, f"sb {sandbox.root_url}", "none none https://mine.example.com"]
+    assert output == [sandbox.root_url, f"sb {sandbox.root_url}", "none none https://mine.example.com"]
 
 
 def test_every_hint_names_the_profile_in_the_shells_syntax(home: Path) -> None:

@@ -51,11 +51,11 @@ def test_the_list_of_ending_signals_is_the_systems() -> None:
 
 def test_held_signals_interrupt_nothing() -> None:
     for number in list_ending_signals():
-        for what, status, told in (("obey", -number, "finished True\n"), ("forget", 0, "finished True\nwent on\n")):
+        for what, status, answer in (("obey", -number, "finished True\n"), ("forget", 0, "finished True\nwent on\n")):
             if number == signal.SIGINT and what == "obey":
                 status = -signal.SIGINT
             done = subprocess.run([sys.executable, "-c", _HOLD, str(number), what], capture_output=True, text=True)
-            assert (done.returncode, done.stdout) == (status, told), signal.strsignal(number)
+            assert (done.returncode, done.stdout) == (status, answer), signal.strsignal(number)
 
 
 def test_closing_a_window_ends_its_command(tmp_path: Path) -> None:

@@ -29,11 +29,11 @@ def parse_rows(text: str) -> dict[str, list[str]]:
 def test_status_in_a_pipe_is_plain_and_complete(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     done = tcenv("status", env=env)
-    told, facts = parse_rows(done.stdout), json.loads(tcenv("status", "--json", env=env).stdout)
+    report, facts = parse_rows(done.stdout), json.loads(tcenv("status", "--json", env=env).stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    assert told["scope"] == facts["scopes"] and len(facts["scopes"]) > 12
-    assert told["client"] == [facts["client_id"]]
-    assert told["deployment"] == [deployment.root_url]
+    assert report["scope"] == facts["scopes"] and len(facts["scopes"]) > 12
+    assert report["client"] == [facts["client_id"]]
+    assert report["deployment"] == [deployment.root_url]
     assert "\x1b" not in done.stdout and "…" not in done.stdout and "█" not in done.stdout
     assert not [line for line in done.stdout.splitlines() if "  " in line or line != line.strip()]
     assert deployment.clients[facts["client_id"]].access_token not in done.stdout
@@ -65,9 +65,9 @@ def test_both_forms_agree_after_a_change_on_the_deployment(deployment: Sandbox) 
     done = tcenv("status", env=env)
     facts = json.loads(tcenv("status", "--json", env=env).stdout)
     assert 3500 < facts["expires_in"] <= 3600
-    told = parse_rows(done.stdout)
-    assert re.search(r"59 min", told["expires"][0])
-    assert told["scope"] == facts["scopes"]
+    report = parse_rows(done.stdout)
+    assert re.search(r"59 min", report["expires"][0])
+    assert report["scope"] == facts["scopes"]
     assert "secrets:get:project/sandbox/*" not in facts["scopes"]
 
 
@@ -79,8 +79,8 @@ def test_status_all_lists_every_deployment(deployment: Sandbox) -> None:
         assert sorted(parse_rows(done.stdout)["deployment"]) == sorted([deployment.root_url, other.root_url])
         deployment.delete(next(iter(deployment.clients)))
         done = tcenv("status", "--all", "--json", env=env)
-        told = {facts["root_url"]: facts["signed_in"] for facts in json.loads(done.stdout)["sessions"]}
-        assert (done.returncode, told) == (0, {deployment.root_url: False, other.root_url: True})
+        report = {facts["root_url"]: facts["signed_in"] for facts in json.loads(done.stdout)["sessions"]}
+        assert (done.returncode, report) == (0, {deployment.root_url: False, other.root_url: True})
         other.delete(next(iter(other.clients)))
         assert tcenv("status", "--all", env=env).returncode == 3
         assert tcenv("status", "--all", env=env).stdout == "Not signed in anywhere.\n"
@@ -98,9 +98,9 @@ def test_status_all_asks_deployments_at_once(deployment: Sandbox) -> None:
         (find_session_file(env, name)).write_text(copy)
         find_session_file(env, name).chmod(0o600)
     done = tcenv("status", "--all", "--json", env=env)
-    told = json.loads(done.stdout)["sessions"]
-    assert [facts["verified"] for facts in told].count(True) == 1
-    assert len(told) == 4
+    report = json.loads(done.stdout)["sessions"]
+    assert [facts["verified"] for facts in report].count(True) == 1
+    assert len(report) == 4
 
 
 def test_status_reports_a_session_that_only_this_shell_has(deployment: Sandbox) -> None:

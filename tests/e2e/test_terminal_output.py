@@ -17,9 +17,9 @@ KITTY = {"TERM": "xterm-kitty", "KITTY_WINDOW_ID": "1"}
 
 def sign_in_on_terminal(env: Mapping[str, str], *words: str) -> str:
     """Sign in on a terminal of 100 columns. Return its output."""
-    status, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", *words, env=env, columns=100)
-    assert status == 0, said
-    return said
+    status, _, output = run_in_terminal(TCENV, "login", "--shell", "bash", *words, env=env, columns=100)
+    assert status == 0, output
+    return output
 
 
 def strip_escapes(text: str) -> str:
@@ -41,28 +41,30 @@ def test_a_sign_in_shows_the_address_first(deployment: Sandbox) -> None:
 
 
 def test_the_address_is_a_short_link_if_a_browser_was_started(deployment: Sandbox) -> None:
-    said = sign_in_on_terminal(make_env(deployment, **KITTY))
-    ((target, label),) = LINK.findall(said)
+    output = sign_in_on_terminal(make_env(deployment, **KITTY))
+    ((target, label),) = LINK.findall(output)
     assert label == f"{deployment.root_url}/auth/clients/create"
     assert target.startswith(f"{label}?")
 
 
-@pytest.mark.parametrize("elsewhere", ["ssh", "unknown terminal", "tmux"])
-def test_the_whole_address_is_shown_if_it_may_be_copied(elsewhere: str, deployment: Sandbox) -> None:
+@pytest.mark.parametrize("terminal", ["ssh", "unknown terminal", "tmux"])
+def test_the_whole_address_is_shown_if_it_may_be_copied(terminal: str, deployment: Sandbox) -> None:
     more = {
         "ssh": {**KITTY, "SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"},
         "unknown terminal": {"TERM": "xterm-256color"},
         "tmux": {**KITTY, "TMUX": "/tmp/tmux-1000/default,1,0"},
-    }[elsewhere]
+    }[terminal]
     assert "/auth/clients/create?name=" in strip_escapes(sign_in_on_terminal(make_env(deployment, **more)))
 
 
 def test_the_whole_address_is_shown_if_no_browser_starts(deployment: Sandbox) -> None:
     for words, browser in (((), "/nosuch/browser %s"), (("--no-browser",), APPROVE)):
         env = make_env(deployment, BROWSER=browser, TCENV_RETRY="1", **KITTY)
-        _, _, said = run_in_terminal(TCENV, "login", "--shell", "bash", "--timeout", "1s", *words, env=env, columns=100)
-        assert "To approve" in said
-        assert f"{deployment.root_url}/auth/clients/create?" in strip_escapes(said)
+        _, _, output = run_in_terminal(
+            TCENV, "login", "--shell", "bash", "--timeout", "1s", *words, env=env, columns=100
+        )
+        assert "To approve" in output
+        assert f"{deployment.root_url}/auth/clients/create?" in strip_escapes(output)
 
 
 def test_a_reset_says_that_the_token_is_new(deployment: Sandbox) -> None:
@@ -97,16 +99,16 @@ def test_quiet_keeps_errors_and_reports(deployment: Sandbox) -> None:
 
 def test_quiet_shows_the_address_if_no_browser_starts(deployment: Sandbox) -> None:
     env = make_env(deployment, BROWSER="/nosuch/browser %s")
-    _, _, said = run_in_terminal(TCENV, "login", "-q", "--shell", "bash", "--timeout", "1s", env=env)
-    assert f"{deployment.root_url}/auth/clients/create?" in said
-    assert "To approve" not in said
+    _, _, output = run_in_terminal(TCENV, "login", "-q", "--shell", "bash", "--timeout", "1s", env=env)
+    assert f"{deployment.root_url}/auth/clients/create?" in output
+    assert "To approve" not in output
 
 
 def test_verbose_lists_every_step_and_no_secret(deployment: Sandbox) -> None:
     env = make_env(deployment)
     done = tcenv("login", "--shell", "bash", "-v", env=env)
     token = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
-    for said in (
+    for output in (
         f"deployment {deployment.root_url}",
         "Store runtime in ",
         "There is no stored session.",
@@ -115,7 +117,7 @@ def test_verbose_lists_every_step_and_no_secret(deployment: Sandbox) -> None:
         f"GET {deployment.root_url}/api/auth/v1/clients/",
         "Setting TASKCLUSTER_ROOT_URL, ",
     ):
-        assert said.lower() in done.stderr.lower(), said
+        assert output.lower() in done.stderr.lower(), output
     assert token not in done.stderr
     # The callback's path is secret during the wait, so only the browser's address contains it.
     logged = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
@@ -135,9 +137,9 @@ def test_quiet_excludes_verbose_and_neither_reaches_a_command(deployment: Sandbo
 
 def test_the_locale_c_gets_ascii(deployment: Sandbox) -> None:
     env = make_env(deployment, LC_ALL="C", TERM="xterm-256color")
-    said = sign_in_on_terminal(env)
-    assert said.isascii()
-    assert f'Approve "{NAME}"' in said
+    output = sign_in_on_terminal(env)
+    assert output.isascii()
+    assert f'Approve "{NAME}"' in output
     status, _, report = run_in_terminal(TCENV, "status", env=env, output=True)
     assert status == 0
     assert report.isascii()

@@ -42,9 +42,9 @@ def test_a_silent_deployment_ends_with_the_timeout(
         config.write_text('timeout = "1s"\n' + config.read_text())
     deployment.fail("silent")
     done: subprocess.CompletedProcess[str] = tcenv(*words, *more, env=env, timeout=SOON)
-    status, said = COMMANDS[words]
+    status, output = COMMANDS[words]
     assert done.returncode == status, done.stderr
-    assert said in done.stdout + done.stderr
+    assert output in done.stdout + done.stderr
 
 
 def test_silent_references_end_with_the_timeout() -> None:

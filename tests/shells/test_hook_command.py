@@ -176,15 +176,15 @@ def test_status_and_output(deployment: Sandbox, home: Path) -> None:
 
 
 def test_it_imports_only_the_hot_path(deployment: Sandbox) -> None:
-    from tests.e2e.test_hot_path import HEAVY, HOT_MODULES, modules
+    from tests.imported_modules import HEAVY, HOT_MODULES, list_modules
 
     env = sign_in(deployment)
     now = evaluate("env", env=env)
     assert tcenv("login", "--reset", "--shell", "sh", env=env).returncode == 0
-    taken = modules("hook", "bash", env=now)
+    taken = list_modules("hook", "bash", env=now)
     assert len(taken) <= len(HOT_MODULES) + 12, sorted(taken - HOT_MODULES)
     assert not taken & HEAVY
-    taken = modules("hook", "bash", "--for-directory", env=env)
+    taken = list_modules("hook", "bash", "--for-directory", env=env)
     assert len(taken) <= len(HOT_MODULES) + 12, sorted(taken - HOT_MODULES)
 
 

@@ -173,9 +173,9 @@ def test_status_ends_within_its_timeout(fault: str, deployment: Sandbox) -> None
     env = sign_in(deployment)
     deployment.fail(fault, pace=0.1)
     done = tcenv("status", "--json", env={**env, "TCENV_TIMEOUT": "2s"})
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["verified"]) == (0, False)
-    assert "in time" in told["problem"]
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["verified"]) == (0, False)
+    assert "in time" in report["problem"]
     assert find_session_file(env).exists()
 
 

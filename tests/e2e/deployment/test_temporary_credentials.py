@@ -175,10 +175,10 @@ def test_the_scope_to_delete_its_own_client_is_not_passed_on(deployment: Sandbox
     "words", [("env", "--shell", "sh", "--scope", "queue:route:index.sandbox.x"), ("env", "--shell=sh", "--for=1h")]
 )
 def test_temporary_credentials_are_on_the_hot_path(words: tuple[str, ...], deployment: Sandbox) -> None:
-    from tests.e2e.test_hot_path import HOT_MODULES, modules
+    from tests.imported_modules import HOT_MODULES, list_modules
 
     env = sign_in(deployment)
-    assert modules(*words, env=env) - HOT_MODULES <= {
+    assert list_modules(*words, env=env) - HOT_MODULES <= {
         "tcenv.shells.posix",
         "tcenv.shells.sh",
         "tcenv.errors",

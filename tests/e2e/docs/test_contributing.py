@@ -30,14 +30,14 @@ def test_the_walk_of_contributing_works_in_a_clone(tmp_path: Path) -> None:
         subprocess.run([*git, *words], check=True, capture_output=True)
     (clone / ".venv").symlink_to(PROJECT / ".venv")
     env = {**os.environ, "PYTHONPATH": str(clone)}
-    said = []
+    output = []
     for line in lines[2:-2]:
         done = subprocess.run(
             [require("bash"), "-ec", line], cwd=clone, env=env, capture_output=True, text=True, timeout=100
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
-        said.append(done.stdout)
-    shown, promised, _, difference, broken, _, whole = said
+        output.append(done.stdout)
+    shown, promised, _, difference, broken, _, whole = output
     assert "def export" in shown
     assert " passed" in promised
     assert '+            f"builtin set -e {name};' in difference

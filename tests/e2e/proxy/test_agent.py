@@ -83,40 +83,40 @@ def run_untrusted(env: dict[str, str], *words: str) -> tuple[dict[str, Any], dic
 
 
 def test_an_agent_run_refuses_secrets_changes_and_credentials(env: dict[str, str]) -> None:
-    told, environment, said = run_untrusted(env)
-    assert [told[name] for name in ("scopes", "task", "artifacts")] == [200] * 3
+    report, environment, output = run_untrusted(env)
+    assert [report[name] for name in ("scopes", "task", "artifacts")] == [200] * 3
     for name in ("secret", "private artifact", "another private artifact", "its content", "by the index"):
-        assert told[name][:2] == [403, "RefusedByProxy"], name
-        assert "a secret or a private artifact" in told[name][2]
+        assert report[name][:2] == [403, "RefusedByProxy"], name
+        assert "a secret or a private artifact" in report[name][2]
     for name in ("POST", "PUT", "DELETE", "a client", "a token"):
-        assert told[name][:2] == [403, "RefusedByProxy"], name
-        assert READ_ONLY in told[name][2]
-    assert told["credentials"][:2] == [403, "RefusedByProxy"]
-    assert "credentials" in told["credentials"][2]
+        assert report[name][:2] == [403, "RefusedByProxy"], name
+        assert READ_ONLY in report[name][2]
+    assert report["credentials"][:2] == [403, "RefusedByProxy"]
+    assert "credentials" in report["credentials"][2]
     session = read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"]
     assert session not in json.dumps(environment)
     # One line describes the run and names its log.
-    (line,) = said.splitlines()
+    (line,) = output.splitlines()
     log = Path(line.rpartition(" logged in ")[2].rstrip("."))
     assert "read-only" in line
     assert log.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(text) for text in log.read_text().splitlines()]
-    assert len(lines) == len(told)
+    assert len(lines) == len(report)
     assert environment["TASKCLUSTER_ACCESS_TOKEN"] not in log.read_text()
 
 
 def test_scopes_and_options_set_what_an_agent_may_do(env: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
-    told, _, _ = run_untrusted(env, "--scope", "secrets:get:project/sandbox/x", "--log", str(log))
-    assert told["secret"] == 200
+    answer, _, _ = run_untrusted(env, "--scope", "secrets:get:project/sandbox/x", "--log", str(log))
+    assert answer["secret"] == 200
     # The deployment decides the rest by the scopes. The proxy always refuses calls that return credentials.
-    assert told["PUT"][:2] == [403, "InsufficientScopes"]
-    assert told["private artifact"][1] != "RefusedByProxy"
-    assert told["credentials"][:2] == [403, "RefusedByProxy"]
-    assert len(log.read_text().splitlines()) == len(told)
-    told, _, _ = run_untrusted(env, "--scope", "secrets:get:project/sandbox/x", "--read-only")
-    assert told["secret"] == 200
-    assert READ_ONLY in told["PUT"][2]
+    assert answer["PUT"][:2] == [403, "InsufficientScopes"]
+    assert answer["private artifact"][1] != "RefusedByProxy"
+    assert answer["credentials"][:2] == [403, "RefusedByProxy"]
+    assert len(log.read_text().splitlines()) == len(answer)
+    answer, _, _ = run_untrusted(env, "--scope", "secrets:get:project/sandbox/x", "--read-only")
+    assert answer["secret"] == 200
+    assert READ_ONLY in answer["PUT"][2]
 
 
 def test_an_agent_run_ends_after_an_hour_and_never_signs_in(deployment: Sandbox, env: dict[str, str]) -> None:

@@ -252,7 +252,7 @@ def test_a_reset_in_another_shell_does_not_interrupt_calls(deployment: Sandbox, 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--log", "x"], "--log needs --proxy"),
         (["--read-only"], "--read-only needs --proxy"),
@@ -276,11 +276,13 @@ def test_a_reset_in_another_shell_does_not_interrupt_calls(deployment: Sandbox, 
         ),
     ],
 )
-def test_usage_errors_come_before_the_command(words: list[str], told: str, deployment: Sandbox, tmp_path: Path) -> None:
+def test_usage_errors_come_before_the_command(
+    words: list[str], message: str, deployment: Sandbox, tmp_path: Path
+) -> None:
     env = sign_in(deployment)
     done = tcenv("exec", *words, "--", "touch", str(tmp_path / "ran"), env=env)
     assert (done.returncode, (tmp_path / "ran").exists()) == (2, False), done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_an_address_of_another_machine_is_an_error(deployment: Sandbox) -> None:
@@ -316,8 +318,8 @@ def test_tcenv_inside_a_run_uses_the_profile_of_the_proxy(deployment: Sandbox) -
     assert json.loads(by_address.stdout)["profile"] == "work"
     nested = inside(TCENV, "exec", "--proxy", "--", "printenv", "TCENV_PROXY")
     assert nested.stdout.split()[1:] == ["work", deployment.root_url]
-    elsewhere = inside("sh", "-c", f"TASKCLUSTER_ROOT_URL=https://x.example.com {TCENV} status --json")
-    assert json.loads(elsewhere.stdout)["root_url"] != deployment.root_url
+    other = inside("sh", "-c", f"TASKCLUSTER_ROOT_URL=https://x.example.com {TCENV} status --json")
+    assert json.loads(other.stdout)["root_url"] != deployment.root_url
     assert deployment.approvals == approvals
 
 

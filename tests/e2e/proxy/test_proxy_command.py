@@ -62,9 +62,9 @@ def test_on_a_terminal_proxy_prints_commands_that_work(shell: str, env: dict[str
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 2
-    told = re.sub(r"\x1b\[[0-9;]*m", "", child.before)
-    assert "TASKCLUSTER_ACCESS_TOKEN" not in told
-    command, reading = re.search(r"Write it to a file: (.*?)\. In another terminal: (.*?)\s*\Z", told, re.S).groups()  # type: ignore[union-attr]
+    output = re.sub(r"\x1b\[[0-9;]*m", "", child.before)
+    assert "TASKCLUSTER_ACCESS_TOKEN" not in output
+    command, reading = re.search(r"Write it to a file: (.*?)\. In another terminal: (.*?)\s*\Z", output, re.S).groups()  # type: ignore[union-attr]
     assert "--scope 'queue:scheduler-id:a*' --for 5m --output " in command
     with run_proxy_command(command, shell, env) as process:
         assert call_deployment(shell, reading, env) == "True\n"

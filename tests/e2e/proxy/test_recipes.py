@@ -68,10 +68,10 @@ def test_the_bwrap_recipe_for_agents_works(deployment: Sandbox, home: Path) -> N
     text = text.replace("    your-agent", "    ./your-agent")
     done = subprocess.run(["bash", "-c", text], env=env, cwd=work, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["read"], told["write"], told["found"]) == (200, 403, [])
-    assert told["processes"] <= 3
-    assert "your-agent" in told["here"]
+    report = json.loads(done.stdout)
+    assert (report["read"], report["write"], report["found"]) == (200, 403, [])
+    assert report["processes"] <= 3
+    assert "your-agent" in report["here"]
     # The session's file existed.
     assert find_session_file(env).exists()
     lines = [json.loads(line) for line in (home / ".local/state/tcenv/agent-calls.log").read_text().splitlines()]

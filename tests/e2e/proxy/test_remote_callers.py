@@ -80,9 +80,9 @@ def test_a_call_through_ssh_cannot_use_the_unguessable_path(upstream: FakeDeploy
     env = {**os.environ, "PYTHONHOME": str(prefix), "LD_LIBRARY_PATH": str(prefix / "lib")}
     with run_proxy(upstream.root_url, unsigned=True) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}{PING}"
-        told = [
+        outputs = [
             subprocess.run([program, "-S", "-c", look, url], capture_output=True, text=True, env=env).stdout.strip()
             for program in (real, str(ssh))
         ]
-        assert told == ["200", "401"]
+        assert outputs == ["200", "401"]
     assert len(upstream.requests) == 1

@@ -26,13 +26,13 @@ def run_approve(*arguments: str) -> tuple[int, str, str]:
 
 @pytest.mark.deployment(user=USER, token_factory=lambda: "-" + "x" * 43)
 def test_approve_sends_the_headers_of_chromium(browser: Browser, deployment: Sandbox) -> None:
-    with listen_for_callback() as told:
-        assert run_approve(make_sign_in_url(deployment.root_url, told.url)) == (0, "", "")
+    with listen_for_callback() as callback:
+        assert run_approve(make_sign_in_url(deployment.root_url, callback.url)) == (0, "", "")
         deployment.delete(f"{USER}/tcenv")
         with open_page(browser) as page:
-            approve_in_chromium(page, make_sign_in_url(deployment.root_url, told.url))
-        ours, chromiums = told.headers
-        assert told.paths[0] == told.paths[1] == f"/secret-path?clientId={USER}/tcenv&accessToken=-{'x' * 43}"
+            approve_in_chromium(page, make_sign_in_url(deployment.root_url, callback.url))
+        ours, chromiums = callback.headers
+        assert callback.paths[0] == callback.paths[1] == f"/secret-path?clientId={USER}/tcenv&accessToken=-{'x' * 43}"
         for name in ("host", "referer", "upgrade-insecure-requests"):
             assert ours[name] == chromiums[name]
         assert {name: ours[name] for name in ours if name.startswith("sec-fetch-")}.items() <= {
@@ -44,26 +44,26 @@ def test_approve_sends_the_headers_of_chromium(browser: Browser, deployment: San
 
 @pytest.mark.deployment(user=USER)
 def test_approve_resets_a_taken_name_on_the_older_page(deployment: Sandbox) -> None:
-    with listen_for_callback() as told:
+    with listen_for_callback() as callback:
         deployment.create_client(f"{USER}/tcenv")
-        assert run_approve(make_sign_in_url(deployment.root_url, told.url, "new")) == (0, "", "")
+        assert run_approve(make_sign_in_url(deployment.root_url, callback.url, "new")) == (0, "", "")
         assert list(deployment.clients) == [f"{USER}/tcenv"]
-        assert deployment.clients[f"{USER}/tcenv"].access_token in told.paths[0]
+        assert deployment.clients[f"{USER}/tcenv"].access_token in callback.paths[0]
 
 
 @pytest.mark.deployment(user=USER)
 def test_approve_fails_on_a_taken_name_unless_renamed(deployment: Sandbox) -> None:
-    with listen_for_callback() as told:
+    with listen_for_callback() as callback:
         deployment.create_client(f"{USER}/tcenv")
-        url = make_sign_in_url(deployment.root_url, told.url)
+        url = make_sign_in_url(deployment.root_url, callback.url)
         assert run_approve(url) == (1, "", "not approved: Client already exists\n")
-        assert (told.paths, deployment.approvals) == ([], 0)
+        assert (callback.paths, deployment.approvals) == ([], 0)
         assert run_approve("--rename", f"{USER}/mine", url) == (0, "", "")
-        assert told.paths[0].startswith(f"/secret-path?clientId={USER}/mine&accessToken=")
+        assert callback.paths[0].startswith(f"/secret-path?clientId={USER}/mine&accessToken=")
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"scope": []}, "scopeset1 is undefined"),
         ({"expires": "banana"}, '"banana" is not a valid time expression'),
@@ -72,32 +72,36 @@ def test_approve_fails_on_a_taken_name_unless_renamed(deployment: Sandbox) -> No
         ({"to": "http://localhost:1/"}, "nothing listens on port 1"),
     ],
 )
-def test_approve_reports_the_pages_error(values: dict[str, str], said: str, deployment: Sandbox) -> None:
-    with listen_for_callback() as told:
-        status, out, err = run_approve(make_sign_in_url(deployment.root_url, values.pop("to", told.url), **values))
+def test_approve_reports_the_pages_error(values: dict[str, str], message: str, deployment: Sandbox) -> None:
+    with listen_for_callback() as callback:
+        status, out, err = run_approve(make_sign_in_url(deployment.root_url, values.pop("to", callback.url), **values))
         assert (status, out) == (1, "")
-        assert said in err
+        assert message in err
 
 
 @pytest.mark.deployment(user=USER, signed_in_after=0.3)
 def test_approve_waits_until_the_page_knows_the_user(deployment: Sandbox) -> None:
-    with listen_for_callback() as told:
-        assert run_approve(make_sign_in_url(deployment.root_url, told.url)) == (0, "", "")
+    with listen_for_callback() as callback:
+        assert run_approve(make_sign_in_url(deployment.root_url, callback.url)) == (0, "", "")
         assert deployment.clients[f"{USER}/tcenv"].scopes
 
 
 def test_approve_reports_every_other_failure(deployment: Sandbox) -> None:
-    with Sandbox() as tc, listen_for_callback() as told:
-        url = make_sign_in_url(tc.root_url, told.url)
+    with Sandbox() as tc, listen_for_callback() as callback:
+        url = make_sign_in_url(tc.root_url, callback.url)
         assert "status 414" in run_approve(url + "&x=" + "y" * 8200)[2]
         assert "no sign-in form at that address (status 200, 'Sandbox" in run_approve(tc.root_url)[2]
         assert "Client not found" in run_approve(f"{tc.root_url}/auth/clients/nobody")[2]
-        for fault, said in (("not-http", "not an HTTP answer"), ("unavailable", "status 503"), ("text", "It works!")):
+        for fault, message in (
+            ("not-http", "not an HTTP answer"),
+            ("unavailable", "status 503"),
+            ("text", "It works!"),
+        ):
             tc.fail(fault, path="/auth/clients/create")
             status, out, err = run_approve(url)
             assert (status, out) == (1, "")
             assert err.startswith("not approved: ")
-            assert said in err
+            assert message in err
             tc.heal()
         tc.fail("html", path="/sandbox/create")
         assert run_approve(url) == (1, "", "not approved: the page's answer cannot be read: 'Taskcluster'\n")
@@ -111,8 +115,8 @@ def test_approve_reports_every_other_failure(deployment: Sandbox) -> None:
 
 @pytest.mark.deployment(user=USER, signed_in=False)
 def test_approve_signs_in_first_and_applies_its_options(deployment: Sandbox) -> None:
-    with listen_for_callback() as told:
-        url = make_sign_in_url(deployment.root_url, told.url)
+    with listen_for_callback() as callback:
+        url = make_sign_in_url(deployment.root_url, callback.url)
         assert run_approve("--expires", "2031-02-03T04:05:06Z", "--keep", url) == (0, "", "")
         client = deployment.clients[f"{USER}/tcenv"]
         assert (client.delete_on_expiration, client.expires) == (False, 1927857906.0)
@@ -122,17 +126,17 @@ def test_approve_signs_in_first_and_applies_its_options(deployment: Sandbox) -> 
 def test_approve_gets_not_found_when_the_page_does_not_know_the_user() -> None:
     with (
         Sandbox(user=USER, public=False, user_scopes=[f"auth:create-client:{USER}/*"]) as tc,
-        listen_for_callback() as told,
+        listen_for_callback() as callback,
     ):
-        url = make_sign_in_url(tc.root_url, told.url, scope=["a"])
+        url = make_sign_in_url(tc.root_url, callback.url, scope=["a"])
         assert run_approve(url) == (1, "", "not approved: Not Found\n")
         status, _, err = run_approve("--rename", f"{USER}/x", url)
         assert (status, "missing the following scopes" in err) == (1, True)
-    with Sandbox(user=USER) as tc, listen_for_callback() as told:
+    with Sandbox(user=USER) as tc, listen_for_callback() as callback:
         tc.clock_offset = 3600
-        assert run_approve(make_sign_in_url(tc.root_url, told.url)) == (1, "", "not approved: Not Found\n")
+        assert run_approve(make_sign_in_url(tc.root_url, callback.url)) == (1, "", "not approved: Not Found\n")
         assert (
-            run_approve("--rename", f"{USER}/x", make_sign_in_url(tc.root_url, told.url))[2]
+            run_approve("--rename", f"{USER}/x", make_sign_in_url(tc.root_url, callback.url))[2]
             == "not approved: Not Found\n"
         )
 
@@ -147,6 +151,6 @@ def test_approve_visits_only_loopback() -> None:
 @pytest.mark.deployment(user=USER)
 def test_the_description_arrives_unchanged(deployment: Sandbox) -> None:
     text = '\n<b>&amp;</textarea> "quoted" é\n'
-    with listen_for_callback() as told:
-        assert run_approve(make_sign_in_url(deployment.root_url, told.url, description=text)) == (0, "", "")
+    with listen_for_callback() as callback:
+        assert run_approve(make_sign_in_url(deployment.root_url, callback.url, description=text)) == (0, "", "")
         assert deployment.clients[f"{USER}/tcenv"].description == text

@@ -176,12 +176,12 @@ class TestRoles:
                 "scopes": ["secrets:get:project/a/x"],
             }
             assert mine.createClient("me/x", passed)["scopes"] == ["secrets:get:project/a/x"]
-            cut = make_secrets(
+            narrowed = make_secrets(
                 tc,
                 make_temporary_credentials(client, ["secrets:get:project/a/x"]),
                 authorizedScopes=["secrets:get:project/a/x"],
             )
-            assert get_failure_code(cut.get, "project/a/x") == (404, "ResourceNotFound")
+            assert get_failure_code(narrowed.get, "project/a/x") == (404, "ResourceNotFound")
             assert get_rejection(
                 make_auth(tc, make_temporary_credentials(client, ["secrets:get:project/b/x"])).currentScopes
             ).startswith("ext.certificate issuer")

@@ -51,8 +51,8 @@ def test_a_block_of_shell(block: str, tmp_path: Path) -> None:
 
 
 def test_the_pages_table_lists_every_fault() -> None:
-    told = dict(re.findall(r"^\| `([\w-]+)` \| (.*?) \|$", PAGE.partition("| fault |")[2], re.M))
-    assert told == {name: fault.about for name, fault in FAULTS.items()}
+    answer = dict(re.findall(r"^\| `([\w-]+)` \| (.*?) \|$", PAGE.partition("| fault |")[2], re.M))
+    assert answer == {name: fault.about for name, fault in FAULTS.items()}
 
 
 def test_the_page_names_every_option_and_public_name() -> None:
@@ -62,8 +62,8 @@ def test_the_page_names_every_option_and_public_name() -> None:
     named = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in options.splitlines()[2:])))
     assert named == set(inspect.signature(Sandbox).parameters)
     public = {name for name in dir(Sandbox) if not name.startswith("_")} - {"port", "root_url", "now"}
-    told = f"{tcenv.sandbox.__doc__} {PAGE}"
-    assert {name for name in public if name not in told} == set()
+    text = f"{tcenv.sandbox.__doc__} {PAGE}"
+    assert {name for name in public if name not in text} == set()
     for name in tcenv.sandbox.__all__:
         assert getattr(tcenv.sandbox, name) is not None
         assert name in dir(tcenv.sandbox)

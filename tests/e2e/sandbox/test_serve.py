@@ -81,8 +81,8 @@ def test_the_option_user_names_the_user() -> None:
 
 @pytest.mark.parametrize(("options", "asks"), [([], True), (["--signed-in"], False)])
 def test_the_option_signed_in_skips_the_dialog(options: list[str], asks: bool) -> None:
-    with run_sandbox(*options) as (_, root_url), listen_for_callback() as told:
-        url = make_sign_in_url(root_url, told.url)
+    with run_sandbox(*options) as (_, root_url), listen_for_callback() as callback:
+        url = make_sign_in_url(root_url, callback.url)
         assert ('role="dialog"' in requests.get(url).text) is asks
         assert approve(url) == 200
         assert 'role="dialog"' not in requests.get(url).text

@@ -140,10 +140,10 @@ class TestTasksAndSecrets:
     def test_a_body_of_any_size_goes_up_and_comes_down(self, deployment: Sandbox) -> None:
         content = bytes(range(256)) * 4096 * 20
         url = f"{deployment.root_url}/api/sandbox/v1/upload"
-        told = requests.post(url, data=content).json()
-        assert told["bytes"] == len(content) > 16 << 20
+        report = requests.post(url, data=content).json()
+        assert report["bytes"] == len(content) > 16 << 20
         chunked = requests.post(url, data=(content[i : i + 99_999] for i in range(0, len(content), 99_999)))
-        assert chunked.json() == told
+        assert chunked.json() == report
         size = (8 << 20) + 1
         down = f"{deployment.root_url}/api/sandbox/v1/download/{size}"
         plain, pieces = requests.get(down), requests.get(f"{down}?chunked=1")
@@ -186,12 +186,12 @@ class TestTheRealClients:
           const bySignedUrl = await (await fetch(url)).json();
           return { state: status.state, held: held.secret, refused, bySignedUrl: bySignedUrl.secret };
         """
-        told = run_node(
+        report = run_node(
             script, deployment, deployment.create_client("me/js", [*MAY_CREATE, "secrets:get:*", "secrets:set:p/*"])
         )
         content = {"key": "wert: ü"}
         refused = [403, "InsufficientScopes"]
-        assert told == {"state": "pending", "held": content, "refused": refused, "bySignedUrl": content}
+        assert report == {"state": "pending", "held": content, "refused": refused, "bySignedUrl": content}
         assert [request.authorized_scopes for request in deployment.requests if request.authorized_scopes] == [
             ("secrets:get:p/x",)
         ] * 2

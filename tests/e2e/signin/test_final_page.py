@@ -101,8 +101,8 @@ def test_the_browser_ends_on_a_page_whose_address_has_no_token(
 
     monkeypatch.setattr(module, "Navigation", noted)
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    output: list[str] = []
+    page.on("console", lambda message: output.append(message.text))
     with WaitingListener(outcome=outcome) as waiting:
         callback = f"{waiting.listener.callback_url}?{QUERY}"
         save(page, deployment_page, callback)
@@ -126,7 +126,7 @@ def test_the_browser_ends_on_a_page_whose_address_has_no_token(
 
     assert page.evaluate("violations") == []
     # The detour is a 404 on purpose. A violation of the policy would also be a message.
-    assert [text for text in said if "status of 404" not in text] == []
+    assert [text for text in output if "status of 404" not in text] == []
     first, *others = requests
     assert QUERY.encode() in first, "Chromium sends it raw"
     assert others

@@ -254,8 +254,8 @@ def test_a_browser_that_stays_open_inherits_no_descriptor(deployment: Sandbox, t
     login.kill()
     login.wait()
     process, url = last.split()
-    told = press_save(url)
-    assert "It was deleted" in told, told
+    answer = press_save(url)
+    assert "It was deleted" in answer, answer
     os.kill(int(process), signal.SIGKILL)
 
 

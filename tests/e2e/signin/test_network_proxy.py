@@ -74,13 +74,13 @@ def test_clock_and_name_are_checked_during_the_wait(
         dimensions=(30, 200),
     )
     child.expect("clock is (2 h|1 h 59 min) behind")
-    said = child.before or ""
+    output = child.before or ""
     deployment.clock_offset = 0
     (tmp_path / "go").touch()
     child.expect("status 0")
-    said += child.before or ""
+    output += child.before or ""
     child.expect(pexpect.EOF)
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert "TASKCLUSTER_ACCESS_TOKEN" in (tmp_path / "out").read_text()
     looked_at = [request.path for request in deployment.requests[before:] if request.client_id is None]
     assert [path for path in looked_at if path.startswith("/api/auth/v1/clients/")], looked_at

@@ -166,12 +166,12 @@ def test_an_outage_ends_a_reset_and_changes_nothing(
     env = {**sign_in_with(tc, *granted), "BROWSER": f"touch {tmp_path}/opened"}
     before = find_session_file(env).read_text()
     tc.fail("bad-gateway", path=path)
-    status, _, said = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
-    assert status == 1, said
-    assert "502" in said
+    status, _, output = run_in_terminal(TCENV, "login", "--reset", "--shell", "sh", env=env)
+    assert status == 1, output
+    assert "502" in output
     assert find_session_file(env).read_text() == before
     assert not (tmp_path / "opened").exists()
-    assert "@2" not in said
+    assert "@2" not in output
     # The client library tries three times too.
     last = tc.requests[-1]
     assert [call.path for call in tc.requests].count(last.path) == 3
@@ -266,12 +266,12 @@ def test_a_store_that_fails_after_the_reset_costs_no_token(how: str, tc: Sandbox
             "read-only": lambda: stack.enter_context(mount_read_only(store)),
         }
         reset_hook.act = acts[how]
-        out, told = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=60)
     (client,) = tc.clients.values()
-    assert process.returncode == 0, told
+    assert process.returncode == 0, errors
     assert client.access_token in out
-    assert "could not be stored" in told
-    assert client.access_token not in told
+    assert "could not be stored" in errors
+    assert client.access_token not in errors
     # The stored token no longer works and is marked, so the next command asks the deployment.
     store.chmod(0o700)
     reset_hook.act = lambda: None
@@ -366,17 +366,17 @@ def test_interruptions_lose_no_session(tc: Sandbox, reset_hook: ResetHook) -> No
         process = start_reset(env)
         time.sleep(random.uniform(whole / 10, whole * 1.2))
         process.send_signal(kind)
-        out, told = process.communicate(timeout=60)
-        assert "inside tcenv" not in told, told
+        out, errors = process.communicate(timeout=60)
+        assert "inside tcenv" not in errors, errors
         # A reset that has reached the deployment continues. One thread answers all calls in order, so wait for two.
         for _ in range(2):
             requests.get(f"{tc.root_url}/api/auth/v1/ping", timeout=60)
         if is_stored_token_valid(tc, env):
-            assert "could not be stored" not in told
+            assert "could not be stored" not in errors
         else:
-            assert kind == signal.SIGKILL, (signal.Signals(kind).name, out, told)
+            assert kind == signal.SIGKILL, (signal.Signals(kind).name, out, errors)
             lost += 1
-        if kind == signal.SIGINT and process.returncode == 130 and "nothing was changed" in told:
+        if kind == signal.SIGINT and process.returncode == 130 and "nothing was changed" in errors:
             assert is_stored_token_valid(tc, env)
         done = login(allow_browser(env))
         assert done.returncode == 0, done.stderr

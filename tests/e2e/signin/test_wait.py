@@ -224,15 +224,17 @@ def test_the_timeout_names_the_refused_answer_as_the_cause(deployment: Sandbox, 
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [("hang-up", "cannot be reached"), ("bad-gateway", "502"), ("clock", "Set the clock"), ("", "already exists")],
 )
-def test_the_hint_after_a_timeout_names_the_fault(fault: str, said: str, deployment: Sandbox, tmp_path: Path) -> None:
+def test_the_hint_after_a_timeout_names_the_fault(
+    fault: str, message: str, deployment: Sandbox, tmp_path: Path
+) -> None:
     if fault:
         deployment.fail(fault, path="/api/")
     status, _, err = LoginProcess(deployment, tmp_path, "--timeout", "3s").end()
     hint = err.splitlines()[-1]
-    assert (status, said in hint, "already exists" in hint) == (124, True, not fault), err
+    assert (status, message in hint, "already exists" in hint) == (124, True, not fault), err
 
 
 @pytest.mark.deployment(public=False)
