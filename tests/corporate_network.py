@@ -16,11 +16,11 @@ HOST = "tc.example.com"
 class CorporateNetwork:
     """A CONNECT proxy, and behind it `https://tc.example.com:PORT`, which forwards to that port of this machine.
 
-    `requests` are the heads of the requests to the proxy."""
+    Without the proxy, the same is at `https://localhost:{tls_port}`. `requests` are the heads of the requests to the proxy."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self.root_url = f"https://{HOST}:{port}"
-        self.certificate, key = make_certificate(folder, HOST)
+        self.certificate, key = make_certificate(folder, HOST, "localhost")
         self.requests: list[str] = []
         self._port = port
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -36,8 +36,10 @@ class CorporateNetwork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(60)
+        self._loop.close()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -50,8 +52,17 @@ class CorporateNetwork:
 
     async def _serve(self) -> None:
         self._inner = await asyncio.start_server(self._decrypt, "127.0.0.1", 0, ssl=self._context)
+        self.tls_port: int = self._inner.sockets[0].getsockname()[1]
         self._proxy = await asyncio.start_server(self._connect, "127.0.0.1", 0)
         self.proxy_port: int = self._proxy.sockets[0].getsockname()[1]
+
+    async def _stop(self) -> None:
+        self._proxy.close()
+        self._inner.close()
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

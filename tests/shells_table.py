@@ -39,33 +39,16 @@ def _make_cells(name: str) -> list[str]:
             hook += "; no process, traced"
     follows = name in {test_keyring.IN_A_TERMINAL, *(shell.name for shell in HOOKED)}
     kept = ("reset, logout, end" if name in WITH_CLOCK else "reset, logout") if follows else "—"
-    return [
-        oldest or "—",
-        newest or "—",
-        "yes",
-        "yes",
-        "yes",
-        "yes" if name in function else "—",
-        hook,
-        kept,
-        "yes" if name in completion else "—",
-    ]
+    marks = ["yes" if name in shells else "—" for shells in (function, completion)]
+    return [oldest or "—", newest or "—", "yes", "yes", "yes", marks[0], hook, kept, marks[1]]
 
 
 def make_table() -> str:
     """Return the current table."""
-    head = [
-        "shell",
-        "oldest",
-        "newest",
-        "exports",
-        "unset",
-        "fail",
-        "function",
-        "hook",
-        "from the keyring",
+    head = (
+        *("shell", "oldest", "newest", "exports", "unset", "fail", "function", "hook", "from the keyring"),
         "completion",
-    ]
+    )
     names = {"sh": "dash", "busybox": "busybox sh", "ksh": "ksh93", "csh": "csh (BSD)", "nu": "nushell"}
     names["powershell"] = "PowerShell"
     rows = [[names.get(shell.name, shell.name), *_make_cells(shell.name)] for shell in SHELLS]

@@ -18,18 +18,8 @@ def test_a_line_says_which_of_the_held_scopes_a_role_covers() -> None:
 
 def test_a_malformed_line_is_ignored() -> None:
     held = ("a", "assume:x")
-    for line in (
-        "",
-        "0",
-        "0-9 assume:x",
-        "1-0 assume:x",
-        "x assume:x",
-        "-1 assume:x",
-        "0,, assume:x",
-        "0 assume:other",
-        "0 a",
-        "0-1 a",
-    ):
+    malformed = ("", "0", "0-9 assume:x", "1-0 assume:x", "x assume:x", "-1 assume:x", "0,, assume:x")
+    for line in (*malformed, "0 assume:other", "0 a", "0-1 a"):
         assert decode([line], held) == {}, line
 
 

@@ -97,16 +97,16 @@ def test_a_named_index_fails_it(checkout: Path, check: Check, name: str, line: s
     assert f"{name}:{number}: " in found
 
 
-def test_a_version_without_a_hash_fails_it(checkout: Path, check: Check) -> None:
-    with (checkout / "requirements.txt").open("a") as lock:
-        lock.write("certainly==1.0\n")
-    assert check(checkout) == (1, "requirements.txt: without an exact version and a hash: certainly==1.0\n")
-
-
-def test_a_range_in_a_lock_fails_it(checkout: Path, check: Check) -> None:
-    with (checkout / "requirements-dev.txt").open("a") as lock:
-        lock.write("certainly>=1.0 \\\n    --hash=sha256:00\n")
-    assert check(checkout) == (1, "requirements-dev.txt: without an exact version and a hash: certainly>=1.0\n")
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("requirements.txt", "certainly==1.0"), ("requirements-dev.txt", "certainly>=1.0 \\\n    --hash=sha256:00")],
+    ids=["without a hash", "a range"],
+)
+def test_an_inexact_version_fails_it(checkout: Path, check: Check, name: str, line: str) -> None:
+    with (checkout / name).open("a") as lock:
+        lock.write(line + "\n")
+    found = f"{name}: without an exact version and a hash: {line.partition(' ')[0]}\n"
+    assert check(checkout) == (1, found)
 
 
 def test_a_requirement_that_the_locks_do_not_meet_fails_it(checkout: Path, check: Check) -> None:

@@ -31,13 +31,7 @@ def test_doctor_checks_this_system(deployment: Sandbox, home: Path) -> None:
     assert errors["session store"]["text"] == "keyring, 1 session"
     assert {
         name: errors[name]["state"] for name in ("browser", "loopback", "clock", "deployment", "session store")
-    } == {
-        "browser": "good",
-        "loopback": "good",
-        "clock": "good",
-        "deployment": "good",
-        "session store": "good",
-    }
+    } == {"browser": "good", "loopback": "good", "clock": "good", "deployment": "good", "session store": "good"}
     for word in (b"login manager", b"timedatectl", b"XDG_RUNTIME_DIR", b"/dev/null"):
         assert word not in done.stdout
 

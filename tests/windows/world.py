@@ -26,23 +26,13 @@ _NAME = "tcenv-windows"
 
 def make_env(sandbox: Sandbox, **more: str) -> dict[str, str]:
     """Return this test's environment, with a deployment and a browser that approves."""
-    return {
-        **os.environ,
-        "BROWSER": APPROVE,
-        "TCENV_TIMEOUT": "60s",
-        "TASKCLUSTER_ROOT_URL": sandbox.root_url,
-        **more,
-    }
+    return {**os.environ, "BROWSER": APPROVE, "TCENV_TIMEOUT": "60s", "TASKCLUSTER_ROOT_URL": sandbox.root_url, **more}
 
 
 def tcenv(*arguments: str, env: Mapping[str, str], **more: object) -> subprocess.CompletedProcess[bytes]:
     """Run the command. Its output is bytes."""
     return subprocess.run(  # type: ignore[call-overload]
-        [TCENV, *arguments],
-        env=dict(env),
-        capture_output=True,
-        timeout=120,
-        **{"stdin": subprocess.DEVNULL, **more},
+        [TCENV, *arguments], env=dict(env), capture_output=True, timeout=120, **{"stdin": subprocess.DEVNULL, **more}
     )
 
 

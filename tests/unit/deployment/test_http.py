@@ -10,8 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,36 +25,39 @@ from tcenv.deployment.network import find_proxy, make_ssl_context
 from tcenv.errors import DeploymentError
 from tcenv.sandbox import Sandbox
 from tcenv.signin.preflight import Preflight
-from tests.certificates import make_certificate
+from tests.corporate_network import HOST, CorporateNetwork
 
-HOST = "tc.example.com"
 CLIENT = {"clientId": "somebody/x", "expires": "2030-01-01T00:00:00.000Z", "disabled": False, "scopes": ["a"]}
 
 
 @dataclass
 class Served:
-    """An https deployment on loopback. Its certificate is for localhost and HOST."""
+    """A deployment at HOST behind a proxy, and over https on loopback. Its certificate is for localhost and HOST."""
 
-    port: int
-    certificate: Path
-    seen: list[dict[str, str]] = field(default_factory=list)
-    connections: set[tuple[str, int]] = field(default_factory=set)
+    network: CorporateNetwork
+    headers: list[dict[str, str]]
+    connections: set[tuple[str, int]]
 
     @property
     def root_url(self) -> str:
-        return f"https://localhost:{self.port}"
+        return f"https://localhost:{self.network.tls_port}"
+
+    @property
+    def proxy(self) -> str:
+        return f"127.0.0.1:{self.network.proxy_port}"
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    certificate, key = make_certificate(tmp_path, "localhost", HOST)
+    headers: list[dict[str, str]] = []
+    connections: set[tuple[str, int]] = set()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            world.seen.append(dict(self.headers))
-            world.connections.add(self.client_address)
+            headers.append(dict(self.headers))
+            connections.add(self.client_address)
             body = json.dumps({"alive": True} if self.path.endswith("/ping") else CLIENT).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -67,52 +69,11 @@ def served(tmp_path: Path) -> Iterator[Served]:
             pass
 
     server = ThreadingHTTPServer(("localhost", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    world = Served(server.server_port, certificate)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield world
+    with CorporateNetwork(server.server_port, tmp_path) as network:
+        yield Served(network, headers, connections)
     server.shutdown()
     server.server_close()
-
-
-@dataclass
-class Proxy:
-    """A CONNECT proxy that forwards everything to one port of this machine."""
-
-    port: int
-    requests: list[str]
-
-
-@pytest.fixture
-def proxy(served: Served) -> Iterator[Proxy]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    requests: list[str] = []
-
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while piece := source.recv(65536):
-                target.sendall(piece)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += connection.recv(4096)
-                requests.append(head.decode())
-                onward = socket.create_connection(("localhost", served.port))
-                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                threading.Thread(target=pump, args=(connection, onward), daemon=True).start()
-                threading.Thread(target=pump, args=(onward, connection), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield Proxy(listening.getsockname()[1], requests)
-    listening.close()
 
 
 @pytest.fixture(autouse=True)
@@ -132,14 +93,14 @@ def find_client(root_url: str) -> object:
 def test_certificates_are_verified(served: Served) -> None:
     with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
         find_client(served.root_url)
-    assert served.seen == []
+    assert served.headers == []
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_certificate_that_the_user_trusts_is_accepted(
     served: Served, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(variable, str(served.certificate))
+    monkeypatch.setenv(variable, str(served.network.certificate))
     assert find_client(served.root_url)
     assert abs(Deployment(served.root_url).ping() - time.time()) < 60
 
@@ -153,9 +114,9 @@ def test_preflight_explains_an_authority_unknown_to_python(served: Served) -> No
 
 
 def test_a_certificate_of_another_host_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.network.certificate))
     with pytest.raises(DeploymentError, match=r"mismatch|doesn't match|not valid"):
-        find_client(f"https://127.0.0.1:{served.port}")
+        find_client(f"https://127.0.0.1:{served.network.tls_port}")
 
 
 def test_a_missing_bundle_is_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,29 +125,27 @@ def test_a_missing_bundle_is_named(served: Served, monkeypatch: pytest.MonkeyPat
         find_client(served.root_url)
 
 
-def test_https_proxy_and_no_proxy_are_obeyed(served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass@127.0.0.1:{proxy.port}")
-    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+def test_https_proxy_and_no_proxy_are_obeyed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass@{served.proxy}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.network.certificate))
     assert find_client(f"https://{HOST}")
-    assert proxy.requests[0].startswith(f"CONNECT {HOST}:443 ")
-    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.requests[0]
-    assert served.seen[0]["Host"] == HOST
-    assert "Proxy-Authorization" not in served.seen[0]
-    proxy.requests.clear()
+    assert served.network.requests[0].startswith(f"CONNECT {HOST}:443 ")
+    assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in served.network.requests[0]
+    assert served.headers[0]["Host"] == HOST
+    assert "Proxy-Authorization" not in served.headers[0]
+    served.network.requests.clear()
     monkeypatch.setenv("NO_PROXY", "example.com")
     with pytest.raises(DeploymentError, match="cannot be reached"):
         find_client(f"https://{HOST}")
-    assert proxy.requests == []
+    assert served.network.requests == []
 
 
-def test_a_proxy_does_not_change_the_trusted_authorities(
-    served: Served, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+def test_a_proxy_does_not_change_the_trusted_authorities(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{served.proxy}")
     with pytest.raises(DeploymentError, match="CERTIFICATE_VERIFY_FAILED"):
         find_client(f"https://{HOST}")
     make = ssl.create_default_context
-    monkeypatch.setattr(ssl, "create_default_context", lambda: make(cafile=str(served.certificate)))
+    monkeypatch.setattr(ssl, "create_default_context", lambda: make(cafile=str(served.network.certificate)))
     assert find_client(f"https://{HOST}")
 
 
@@ -199,78 +158,73 @@ def test_the_error_of_a_proxy_hides_its_password(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_a_deployment_on_this_machine_never_goes_through_a_proxy(
-    served: Served, proxy: Proxy, variable: str, monkeypatch: pytest.MonkeyPatch
+    served: Served, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
-    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    monkeypatch.setenv(variable, f"http://{served.proxy}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.network.certificate))
     assert find_client(served.root_url)
-    assert proxy.requests == []
+    assert served.network.requests == []
 
 
-def test_http_proxy_is_not_used_for_this_machine(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_proxy_is_not_used_for_this_machine(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox() as tc:
         tc.create_client("somebody/x", ["a"])
         for variable in ("HTTP_PROXY", "http_proxy", "all_proxy"):
-            monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+            monkeypatch.setenv(variable, f"http://{served.proxy}")
         assert find_client(tc.root_url)
-    assert proxy.requests == []
+    assert served.network.requests == []
 
 
-def test_netrc_does_not_replace_the_signature(home: Path) -> None:
-    with Sandbox() as tc:
-        client = tc.create_client("somebody/x", ["a"])
-        netrc = home / ".netrc"
-        netrc.write_text("machine localhost login other password hunter2\n")
-        netrc.chmod(0o600)
-        vouched = Deployment(tc.root_url).confirm(Credentials("somebody/x", client.access_token))
-        assert vouched.client is not None
+def test_netrc_does_not_replace_the_signature(home: Path, deployment: Sandbox) -> None:
+    client = deployment.create_client("somebody/x", ["a"])
+    netrc = home / ".netrc"
+    netrc.write_text("machine localhost login other password hunter2\n")
+    netrc.chmod(0o600)
+    vouched = Deployment(deployment.root_url).confirm(Credentials("somebody/x", client.access_token))
+    assert vouched.client is not None
 
 
 def test_all_calls_share_a_connection_without_cookies(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(served.certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(served.network.certificate))
     there = Deployment(served.root_url)
     for _ in range(3):
         assert there.find_client("somebody/x")
     there.ping()
-    assert len(served.seen) == 4
+    assert len(served.headers) == 4
     assert len(served.connections) == 1
-    assert not any("Cookie" in headers for headers in served.seen)
+    assert not any("Cookie" in headers for headers in served.headers)
 
 
-def test_a_redirect_is_not_followed() -> None:
-    with Sandbox() as elsewhere, Sandbox() as tc:
+def test_a_redirect_is_not_followed(deployment: Sandbox) -> None:
+    with Sandbox() as tc:
         client = tc.create_client("somebody/x", ["a"])
         for fault in ("redirect", "redirect-307"):
-            tc.fail(fault, location=f"{elsewhere.root_url}/api/auth/v1/scopes/current")
+            tc.fail(fault, location=f"{deployment.root_url}/api/auth/v1/scopes/current")
             with pytest.raises(DeploymentError, match="redirect"):
                 Deployment(tc.root_url).confirm(Credentials("somebody/x", client.access_token))
             tc.heal()
-        assert elsewhere.requests == []
+        assert deployment.requests == []
 
 
-def test_a_temporary_failure_is_retried() -> None:
-    with Sandbox() as tc:
-        client = tc.create_client("somebody/x", ["a"])
-        me = Credentials("somebody/x", client.access_token)
-        for fault in ("unavailable", "hang-up", "cut-off"):
-            tc.fail(fault, times=2)
-            assert Deployment(tc.root_url).confirm(me).client is not None
+def test_a_temporary_failure_is_retried(deployment: Sandbox) -> None:
+    client = deployment.create_client("somebody/x", ["a"])
+    me = Credentials("somebody/x", client.access_token)
+    for fault in ("unavailable", "hang-up", "cut-off"):
+        deployment.fail(fault, times=2)
+        assert Deployment(deployment.root_url).confirm(me).client is not None
 
 
-def test_a_call_imports_no_slow_library() -> None:
+def test_a_call_imports_no_slow_library(deployment: Sandbox) -> None:
     """`taskcluster` takes as long to import as eleven interpreters take to start, `urllib3` as eight."""
-    with Sandbox() as tc:
-        client = tc.create_client("somebody/x", ["a"])
-        program = (
-            "import sys\nfrom tcenv.deployment.auth import Deployment\nfrom tcenv.deployment.credentials import Credentials\n"
-            f"Deployment({tc.root_url!r}).confirm(Credentials('somebody/x', sys.stdin.read()))\n"
-            "print({'requests', 'urllib3', 'mohawk', 'taskcluster'} & set(sys.modules), len(sys.modules))\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program], input=client.access_token, capture_output=True, text=True
-        )
-        assert done.stderr == ""
-        assert done.stdout.startswith("set() ") and int(done.stdout.split()[1]) < 190
+    client = deployment.create_client("somebody/x", ["a"])
+    program = (
+        "import sys\nfrom tcenv.deployment.auth import Deployment\nfrom tcenv.deployment.credentials import Credentials\n"
+        f"Deployment({deployment.root_url!r}).confirm(Credentials('somebody/x', sys.stdin.read()))\n"
+        "print({'requests', 'urllib3', 'mohawk', 'taskcluster'} & set(sys.modules), len(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=client.access_token, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.startswith("set() ") and int(done.stdout.split()[1]) < 190
 
 
 def test_only_the_documented_variables_name_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

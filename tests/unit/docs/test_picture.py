@@ -20,15 +20,8 @@ def test_the_animation_shows_no_token() -> None:
 def test_the_animation_shows_the_whole_story_and_loads_nothing() -> None:
     # Spaces are only positions in the picture.
     text = "".join("".join(ElementTree.fromstring(SVG).itertext()).split())
-    for part in (
-        "tcenvlogin",
-        "Signedinas",
-        "tcenvlogin--reset",
-        "tcenvstatus",
-        "scopes",
-        "thenewtoken",
-        "verifiedwith",
-    ):
+    status = ("tcenvstatus", "scopes", "thenewtoken", "verifiedwith")
+    for part in ("tcenvlogin", "Signedinas", "tcenvlogin--reset", *status):
         assert part in text
     assert not re.search(r"<script|<foreignObject|(?:href|src)=[\"'](?!#)", SVG)
     assert "@keyframes" in SVG

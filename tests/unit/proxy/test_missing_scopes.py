@@ -77,11 +77,7 @@ def test_noise_is_no_refusal(content: bytes) -> None:
         ),
         # A scope that is needed anyway is the best alternative, in any place.
         ({"AllOf": [{"AnyOf": ["queue:b", "queue:c"]}, "queue:c"]}, (), {"queue:c"}),
-        (
-            {"AllOf": [{"AnyOf": ["queue:a", "queue:b"]}, {"AnyOf": ["queue:b", "queue:c"]}]},
-            (),
-            {"queue:b"},
-        ),
+        ({"AllOf": [{"AnyOf": ["queue:a", "queue:b"]}, {"AnyOf": ["queue:b", "queue:c"]}]}, (), {"queue:b"}),
         (
             {"AllOf": [{"AnyOf": [{"AllOf": ["queue:a", "queue:b"]}, "queue:d"]}, {"AllOf": ["queue:a", "queue:b"]}]},
             (),

@@ -9,12 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tcenv.proxy import routes
-from tcenv.proxy.credential_calls import (
-    OwnClient,
-    asks_for_object_credentials,
-    depends_on_body,
-    find_credential_method,
-)
+from tcenv.proxy.credential_calls import OwnClient, asks_for_object_credentials, depends_on_body, find_credential_method
 from tcenv.proxy.routes import BadTarget, Call
 
 CLIENT = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org/tcenv-box:work"

@@ -22,16 +22,7 @@ from tcenv.proxy import signer as module
 from tcenv.sessions.lock import sign_in_lock
 from tests.calls import PING, send_signed
 from tests.portholder import wait_until
-from tests.proxy import (
-    CLIENT,
-    PROFILE,
-    TOKEN,
-    FakeDeployment,
-    RunningProxy,
-    SeenRequest,
-    make_session,
-    run_proxy,
-)
+from tests.proxy import CLIENT, PROFILE, TOKEN, FakeDeployment, RunningProxy, SeenRequest, make_session, run_proxy
 from tests.reliability.record import scale
 
 NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"

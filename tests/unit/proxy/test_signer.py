@@ -11,10 +11,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import signer as module
 from tcenv.sessions.no_store import NoStore
 from tcenv.sessions.session import Session
-from tests.proxy import (
-    CLIENT,
-    make_session,
-)
+from tests.proxy import CLIENT, make_session
 
 NEWER = "NewerTokenThatNoProgramMayEverSee_-123456789"
 

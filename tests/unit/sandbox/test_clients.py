@@ -237,8 +237,7 @@ def test_two_stars_fit_the_schema_and_are_refused(admin: taskcluster.Auth) -> No
 
 
 @pytest.mark.parametrize(
-    "end",
-    ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z", "2100-13-01T00:00:00Z"],
+    "end", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z", "2100-13-01T00:00:00Z"]
 )
 def test_an_impossible_expiry_is_refused(end: str, deployment: Sandbox, admin: taskcluster.Auth) -> None:
     assert get_failure_code(admin.createClient, "x", make_sample(expires=end))[0] == 400

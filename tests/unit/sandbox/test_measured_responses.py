@@ -46,10 +46,7 @@ TASK = {
 }
 WORKER = {"workerGroup": "a", "workerId": "b", "tasks": 1}
 ABOUT = {"name": "n", "description": "d", "owner": "o@example.com"}
-HOOK = {
-    "metadata": ABOUT,
-    "task": {name: TASK[name] for name in ("taskQueueId", "schedulerId", "payload", "metadata")},
-}
+HOOK = {"metadata": ABOUT, "task": {name: TASK[name] for name in ("taskQueueId", "schedulerId", "payload", "metadata")}}
 
 
 def drop_key(body: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -287,9 +284,7 @@ def describe_403(caller: str, row: Row) -> str:
     )
 
 
-def test_an_error_repeats_method_and_arguments(
-    answers: tuple[str, dict[tuple[int, str], requests.Response]],
-) -> None:
+def test_an_error_repeats_method_and_arguments(answers: tuple[str, dict[tuple[int, str], requests.Response]]) -> None:
     _, got = answers
     first = got[0, "w"].json()["requestInfo"]
     assert (first["method"], first["params"]) == ("client", {"clientId": "a b"})

@@ -7,16 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.listener import (
-    BAD_QUERIES,
-    CREDENTIALS,
-    FAMILIES,
-    NAVIGATION,
-    QUERY,
-    TOKEN,
-    WaitingListener,
-    parse_status,
-)
+from tests.listener import BAD_QUERIES, CREDENTIALS, FAMILIES, NAVIGATION, QUERY, TOKEN, WaitingListener, parse_status
 
 METHODS = ("HEAD", "POST", "OPTIONS", "PUT", "CONNECT", "get", "GETX")
 # `{secret}` is the path of the callback, and `{port}` the listener's port.
