@@ -52,13 +52,12 @@ shopt -s promptvars
 __tcenv_call='\builtin eval "${__tcenv_mark_subshell_name-\builtin test $? = 0}"'
 __tcenv_mark_subshell_name=__tcenv_mark_subshell
 export -n __tcenv_mark_subshell_name
-if [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -a'* ]]; then
-  PROMPT_COMMAND+=("$__tcenv_call")
-elif [[ "$(declare -p PROMPT_COMMAND 2>/dev/null)" == 'declare -'*r*' PROMPT_COMMAND'* ]]; then
-  __tcenv_mark_subshell
-else
-  # shellcheck disable=SC2178,SC2128
-  PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}$__tcenv_call
-fi
+__tcenv_form=$(declare -p PROMPT_COMMAND 2>/dev/null)
+# shellcheck disable=SC2178,SC2128
+case ${__tcenv_form%%PROMPT_COMMAND*} in
+  'declare -'*r*) __tcenv_mark_subshell ;;
+  'declare -a'*) PROMPT_COMMAND+=("$__tcenv_call") ;;
+  *) PROMPT_COMMAND=${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}$__tcenv_call ;;
+esac
 \builtin shopt "$__tcenv_aliases" expand_aliases
-\builtin unset -v __tcenv_call __tcenv_aliases
+\builtin unset -v __tcenv_call __tcenv_aliases __tcenv_form

@@ -30,7 +30,7 @@ class Entry:
 class CallLog:
     """Append lines of JSON to a file that only this user can read."""
 
-    def __init__(self, path: str, clean: Callable[[str], str] = str) -> None:
+    def __init__(self, path: str, clean: Callable[[str], str]) -> None:
         """Open `path`. `clean` removes the run's secrets from a text. Raises UsageError."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:

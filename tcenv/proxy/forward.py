@@ -49,10 +49,9 @@ class Forwarder:
         signer: Signer,
         deployment: Deployment,
         *,
-        log: CallLog | None = None,
-        learner: Learner | None = None,
-        rejections: Rejections | None = None,
-        clock: Callable[[], float] = time.time,
+        log: CallLog | None,
+        learner: Learner | None,
+        rejections: Rejections,
     ) -> None:
         self._run = run
         self._rules = rules
@@ -61,7 +60,6 @@ class Forwarder:
         self._log = log
         self._learner = learner
         self._rejections = rejections
-        self._clock = clock
         # Map each Host header to the host that clients sign, which has no brackets around an IPv6 address.
         self._hosts = {f"{host}:{rules.port}": host.strip("[]") for host in rules.hosts}
 
@@ -106,7 +104,7 @@ class Forwarder:
             self._rules.port,
             request.raw_path,
             lines[0] if lines else None,
-            now=self._clock(),
+            now=time.time(),
         )
         if caller is None:
             return self._redirect_to_page(request.method, request.raw_path, outside)
@@ -194,9 +192,7 @@ class Forwarder:
             newer = await self._signer.find_newer(authority) if body.is_repeatable else None
             if newer is None:
                 encoding = answer.headers.get("Content-Encoding", "")
-                is_explained = self._rejections is not None and self._rejections.report(
-                    content, encoding, authority.credentials
-                )
+                is_explained = self._rejections.report(content, encoding, authority.credentials)
                 if former is not None and attempts is not None and not is_explained:
                     # The session does not hold the added scopes. The answer would list those that it holds.
                     await attempts.note_not_held()
@@ -259,7 +255,7 @@ class Forwarder:
         scopes = narrow(authority.scopes, narrow(caller.scopes, _read_scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
-        expires = self._clock() + _SIGNED_URL
+        expires = time.time() + _SIGNED_URL
         if self._signer.until is not None:
             expires = min(expires, self._signer.until)
         signed = self._deployment.sign_url(authority, call.resource, scopes, expires)

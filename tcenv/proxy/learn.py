@@ -100,7 +100,7 @@ class References:
 class Learner:
     """Learns from all calls of a run."""
 
-    def __init__(self, references: References, kept: tuple[str, ...] = ()) -> None:
+    def __init__(self, references: References, kept: tuple[str, ...]) -> None:
         self.learned = LearnResult(kept)
         self.references = references
 
@@ -194,7 +194,8 @@ class Attempts:
     async def note_answer(self, status: int) -> None:
         """Note that the request was answered."""
         label = await self._make_label()
-        if status < 400 and self._verb in ("GET", "HEAD") and self._is_current_scopes(label):
+        is_current_scopes = (self._call.service, self._call.segments) == ("auth", ("scopes", "current"))
+        if status < 400 and self._verb in ("GET", "HEAD") and is_current_scopes:
             self._learner.learned.depending.add(label)
         if not self._explained and (status in (401, 403) or (self._added and status >= 400)):
             self._learner.learned.failed.setdefault(label, set()).add(status)
@@ -208,12 +209,6 @@ class Attempts:
     async def _make_label(self) -> str:
         name = await self._learner.references.find_method(self._verb, self._call)
         return f"{self._call.service}.{name}" if name else f"{self._verb} {self._call.path}"
-
-    def _is_current_scopes(self, label: str) -> bool:
-        return label == "auth.currentScopes" or (self._call.service, self._call.segments) == (
-            "auth",
-            ("scopes", "current"),
-        )
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Signer:
     """Follow the session of one profile through resets, renewals and new sign-ins.
 
     `scopes` are those to which the run is narrowed (None: not narrowed). `until` is the run's own end (seconds since
-    the epoch; None: the run lasts as long as the session)."""
+    the epoch; None: the run lasts as long as the session). `session` is the session as it was last read."""
 
     def __init__(
         self,
@@ -67,11 +67,6 @@ class Signer:
         self._generation: str | None = ""
         self._use_session(first)
 
-    @property
-    def session(self) -> Session | None:
-        """Return the session as it was last read."""
-        return self._session
-
     async def get_authority(self) -> Authority:
         """Return the credentials and scopes for the next request. Raises SessionEnded."""
         generation = None if self._is_fixed else self._store.read_generation(self.profile)
@@ -92,7 +87,7 @@ class Signer:
             # Look for a reset before reading: a reset that ends between the two has already stored its session.
             is_resetting = not self._is_fixed and is_held(self.profile)
             await asyncio.to_thread(self._read)
-            if self._session is not None or not is_resetting:
+            if self.session is not None or not is_resetting:
                 authority = self._require_authority()
                 if authority.credentials != refused.credentials:
                     return authority
@@ -110,7 +105,7 @@ class Signer:
             self._generation = ""
 
     def _use_session(self, session: Session | None) -> None:
-        self._session = session
+        self.session = session
         self._authority: Authority | None = None
         if session is not None:
             held = session.usable_scopes
@@ -132,8 +127,8 @@ class Signer:
         if self.until is not None and now >= self.until:
             raise SessionEnded("This run has expired.")
         hint = Hint("Sign in again:", make_login_command(get_argument(self.profile, self.root_url)))
-        if self._session is None or self._authority is None:
+        if self.session is None or self._authority is None:
             raise SessionEnded(f"Signed out of {self.profile}. {hint}")
-        if not self._session.is_live(now):
+        if not self.session.is_live(now):
             raise SessionEnded(f"The session of {self.profile} has expired. {hint}")
         return self._authority

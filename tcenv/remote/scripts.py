@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 QUIET = 120
 # Seconds between two checks on the far side.
 STEP = 10
-# An unknown login shell reads these two, so they have no other quotes, no backslash, no `!` and no newline.
+# An unknown login shell reads this and `make_run_command`, so they have no other quotes, backslash, `!` or newline.
 LIFELINE = """exec sh -c 'IFS= read -r s && eval "$s"' tcenv"""
-_RUN = "exec sh {}/run"
 # Reads the lines up to the mark, and runs them. `printf` makes the newline.
 _BOOTSTRAP = (
     'n=$(printf "\\nx"); n=${{n%x}}; s=; '
@@ -45,7 +44,7 @@ def make_run_script(mark: str, values: Mapping[str, str], command: str) -> bytes
 
 def make_run_command(directory: str) -> str:
     """Return the command that runs this script from the far side's `directory`."""
-    return _RUN.format(directory)
+    return f"exec sh {directory}/run"
 
 
 def is_directory(text: str, mark: str) -> bool:
