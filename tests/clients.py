@@ -87,7 +87,7 @@ def run_node(script: str, tc: Sandbox, client: Client) -> Any:
     options come from the environment, as in a program that tcenv runs."""
     program = (
         "const taskcluster = require('taskcluster-client');"
-        f"(async () => {{ {script} }})().then(told => console.log(JSON.stringify(told)),"
+        f"(async () => {{ {script} }})().then(result => console.log(JSON.stringify(result)),"
         "  error => { console.error(error); process.exit(1); });"
     )
     done = subprocess.run(

@@ -41,14 +41,14 @@ def wait_for_holder() -> int:
     return found
 
 
-def hold_port(**told: str) -> tuple[Hold, int]:
+def hold_port(**fields: str) -> tuple[Hold, int]:
     """Hand a free port to the holder, and close the sockets here."""
     sockets, port = loopback.bind(0)
-    made = client.hold(sockets, {"kind": "sign-in", "path": PATH, "seconds": "900", **told})
-    assert made is not None
+    held = client.hold(sockets, {"kind": "sign-in", "path": PATH, "seconds": "900", **fields})
+    assert held is not None
     for each in sockets:
         each.close()
-    return made, port
+    return held, port
 
 
 def exchange(port: int, request: str, address: str = "127.0.0.1", timeout: float = 60) -> bytes:

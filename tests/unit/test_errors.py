@@ -52,13 +52,13 @@ def test_no_command_is_hidden_in_prose() -> None:
     """A command in prose would not be quoted for the shell."""
     commands = "login|logout|signin|env|exec|shell|ssh|status|scopes|profile|purpose|proxy|doctor|sandbox"
     hidden = re.compile(rf"(?:^|: )tcenv (?:{commands})\b")
-    told = re.compile(r"(?:Error|Hint|SignedIn|Rejected|TimedOut|hint|note|warn|done|error)\Z")
+    printing = re.compile(r"(?:Error|Hint|SignedIn|Rejected|TimedOut|hint|note|warn|done|error)\Z")
     found = []
     for path in PACKAGE.rglob("*.py"):
         if "sandbox" in path.parts:
             continue
         for call in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(call, ast.Call) or not told.search(ast.unparse(call.func)):
+            if not isinstance(call, ast.Call) or not printing.search(ast.unparse(call.func)):
                 continue
             texts = [part for part in ast.walk(call) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
             found += [f"{path.name}:{text.lineno}: {text.value}" for text in texts if hidden.search(text.value)]  # type: ignore[arg-type, str-bytes-safe]

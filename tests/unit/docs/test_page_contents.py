@@ -50,19 +50,19 @@ def test_the_page_lists_every_variable() -> None:
     for file in [*(PROJECT / "tcenv").rglob("*.py"), *(PROJECT / "shell").rglob("*")]:
         if file.is_file() and "generate" not in file.parts:
             named |= set(_VARIABLE.findall(file.read_text(encoding="utf-8")))
-    told = set(_VARIABLE.findall(CONFIGURATION))
-    assert named - _OWN - told == set()
-    assert told - named == set()
+    listed = set(_VARIABLE.findall(CONFIGURATION))
+    assert named - _OWN - listed == set()
+    assert listed - named == set()
 
 
 def test_the_page_lists_every_exit_status() -> None:
-    told = {row[0].strip("` |") for row in read_rows(CONFIGURATION, "| Status | Meaning")}
+    listed = {row[0].strip("` |") for row in read_rows(CONFIGURATION, "| Status | Meaning")}
     kinds = [getattr(tcenv.errors, name) for name in dir(tcenv.errors)]
     coded = {str(kind.exit_code) for kind in kinds if isinstance(kind, type) and hasattr(kind, "exit_code")}
-    assert coded <= told
+    assert coded <= listed
     from tcenv.cli.commands.scopes import UNKNOWN
 
-    assert str(UNKNOWN) in told
+    assert str(UNKNOWN) in listed
 
 
 def test_every_error_on_the_python_page_exists() -> None:

@@ -38,9 +38,9 @@ TWELVE_MIB = 12 * 1024 * 1024
 
 
 def test_a_port_is_held_on_both_families_after_the_end_of_its_owner() -> None:
-    made, port = hold_port()
+    held, port = hold_port()
     assert not is_free(port)
-    made.leave()
+    held.leave()
     for address in ("127.0.0.1", "::1"):
         assert fetch_status(port, address=address) == 404
         for host in ("127.0.0.1", "[::1]", "LocalHost"):
@@ -53,36 +53,36 @@ def test_a_port_is_held_on_both_families_after_the_end_of_its_owner() -> None:
 
 
 def test_the_holder_accepts_nothing_while_the_owner_lives() -> None:
-    made, port = hold_port()
+    held, port = hold_port()
     wait_for_holder()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(make_request(port, "/").encode())
         # The holder handles earlier events before it answers this.
         assert client.take(1, "sign-in") is None
         assert not is_accepted(port)
-        made.leave()
+        held.leave()
         connection.settimeout(60)
         assert connection.recv(100).startswith(b"HTTP/1.1 404")
 
 
 def test_a_released_port_is_free_at_once() -> None:
     for _ in range(5):
-        made, port = hold_port()
-        made.release()
+        held, port = hold_port()
+        held.release()
         assert is_free(port)
     wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
 
 
 def test_the_holder_removes_its_directory_if_it_is_empty() -> None:
     """`logout --all --forget` removes everything that the holder does not use."""
-    made, _ = hold_port(seconds="1")
-    made.leave()
+    held, _ = hold_port(seconds="1")
+    held.leave()
     wait_until(lambda: not (get_runtime_directory() / "tcenv").exists())
     (get_runtime_directory() / "tcenv").mkdir(mode=0o700)
     (get_runtime_directory() / "tcenv" / "work.lock").touch()
-    made, _ = hold_port(seconds="1")
+    held, _ = hold_port(seconds="1")
     wait_for_holder()
-    made.leave()
+    held.leave()
     wait_until(lambda: find_holder_process(get_runtime_directory()) is None)
     assert {path.name for path in (get_runtime_directory() / "tcenv").iterdir()} >= {"work.lock", "_ports.lock"}
 
@@ -98,9 +98,9 @@ def is_accepted(port: int) -> bool:
 def test_a_holder_that_is_the_owners_child_releases_the_port(begun: bool) -> None:
     """The owner does not wait for a child that has not begun. One that has begun keeps the ports of others."""
     sockets, port = loopback.bind(0)
-    made = client.hold(sockets, {"kind": "run", "address": "http://127.0.0.1:1"}, as_child=True)
-    assert made is not None and made.process is not None
-    process = made.process
+    held = client.hold(sockets, {"kind": "run", "address": "http://127.0.0.1:1"}, as_child=True)
+    assert held is not None and held.process is not None
+    process = held.process
     other = None
     if begun:
         assert wait_for_holder() == process
@@ -108,7 +108,7 @@ def test_a_holder_that_is_the_owners_child_releases_the_port(begun: bool) -> Non
         other.leave()
     for each in sockets:
         each.close()
-    made.release()
+    held.release()
     assert is_free(port)
     if other is None:
         # If it had begun, it ends by itself, because it holds nothing.
@@ -122,16 +122,16 @@ def test_a_holder_that_is_the_owners_child_releases_the_port(begun: bool) -> Non
 
 def test_one_process_holds_all_ports_of_a_user() -> None:
     """Eight sign-ins begin at the same moment, and each finds no holder."""
-    made: list[tuple[client.Hold, int]] = []
-    threads = [threading.Thread(target=lambda: made.append(hold_port())) for _ in range(8)]
+    held: list[tuple[client.Hold, int]] = []
+    threads = [threading.Thread(target=lambda: held.append(hold_port())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     process = wait_for_holder()
-    for owner, _ in made:
+    for owner, _ in held:
         owner.leave()
-    for _, port in made:
+    for _, port in held:
         assert fetch_status(port) == 404
     wait_until(lambda: list_holders() == [process])
     assert measure_memory(process) < TWELVE_MIB
@@ -199,7 +199,7 @@ def test_the_holder_inherits_nothing_of_its_owner(tmp_path: Path) -> None:
 
 
 def test_the_holder_does_not_wait_for_children_of_the_owner() -> None:
-    made, port = hold_port()
+    held, port = hold_port()
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -207,7 +207,7 @@ def test_the_holder_does_not_wait_for_children_of_the_owner() -> None:
         os.read(read, 1)
         os._exit(0)
     sleeper = subprocess.Popen(["sleep", "600"], close_fds=False)
-    made.leave()
+    held.leave()
     assert fetch_status(port) == 404
     os.write(write, b"x")
     os.waitpid(child, 0)
@@ -215,23 +215,23 @@ def test_the_holder_does_not_wait_for_children_of_the_owner() -> None:
     sleeper.wait()
 
 
-@pytest.mark.parametrize(("told", "seconds"), [({"kind": "sign-in", "seconds": "900"}, 900), (None, 24 * 3600)])
+@pytest.mark.parametrize(("fields", "seconds"), [({"kind": "sign-in", "seconds": "900"}, 900), (None, 24 * 3600)])
 def test_a_port_is_held_for_a_bounded_time(
-    told: dict[str, str] | None, seconds: int, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, str] | None, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.SIGN_IN_SECONDS == 900
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     # The session lasts a week.
-    claim = Claim(told or {"kind": "proxy", "until": str(time.time() + 7 * 86400)})
+    claim = Claim(fields or {"kind": "proxy", "until": str(time.time() + 7 * 86400)})
     for passed, over in ((0, False), (seconds - 1, False), (seconds + 1, True)):
         monkeypatch.setattr(time, "monotonic", lambda passed=passed: 1000.0 + passed)
         assert claim.is_over() is over
 
 
 def test_a_proxys_port_is_held_until_the_end_of_its_session() -> None:
-    made, port = hold_port(kind="proxy", until=str(time.time() + 1))
+    held, port = hold_port(kind="proxy", until=str(time.time() + 1))
     other, other_port = hold_port(kind="proxy", until=str(time.time() + 600))
-    made.leave()
+    held.leave()
     other.leave()
     assert fetch_status(other_port) == 410
     wait_until(lambda: is_free(port))
@@ -246,8 +246,8 @@ def test_a_proxys_port_is_held_until_the_end_of_its_session() -> None:
 
 def test_a_port_can_be_taken_back_and_stays_held() -> None:
     """The page of an earlier sign-in may still be open when the next one on the same port ends."""
-    made, port = hold_port()
-    made.leave()
+    held, port = hold_port()
+    held.leave()
     assert fetch_status(port) == 404
     for end in ("release", "leave"):
         taken = client.take(port, "sign-in")
@@ -292,9 +292,9 @@ def test_the_runtime_directory_may_have_a_long_path(monkeypatch: pytest.MonkeyPa
     for number in (port, other):
         assert fetch_status(number) == 404
     connection = messages.connect(str(deep / "tcenv"), 10)
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    fields = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     connection.close()
-    process = int.from_bytes(told[:4], sys.byteorder)
+    process = int.from_bytes(fields[:4], sys.byteorder)
     assert measure_memory(process) < TWELVE_MIB
     os.kill(process, signal.SIGKILL)
 
@@ -312,9 +312,9 @@ def find_listener(port: int) -> int:
 
 def test_without_a_runtime_directory_each_port_has_its_holder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_find_directory", lambda: None)
-    made, port = hold_port()
+    held, port = hold_port()
     short, other_port = hold_port(seconds="1")
-    for each in (made, short):
+    for each in (held, short):
         each.leave()
     assert fetch_status(port) == 404
     assert client.take(port, "sign-in") is None
@@ -331,8 +331,8 @@ def test_hold_returns_none_on_an_unsupported_system(monkeypatch: pytest.MonkeyPa
 
 
 def test_malformed_requests_and_messages_do_not_end_the_holder() -> None:
-    made, port = hold_port()
-    made.leave()
+    held, port = hold_port()
+    held.leave()
     process = wait_for_holder()
     for request in (
         "\0" * 5000,

@@ -109,7 +109,7 @@ def test_the_secret_path_needs_no_signature_and_never_shows(upstream: FakeDeploy
         base = f"/{proxy.run.secret}"
         referer = f"http://127.0.0.1:{proxy.port}{base}/x"
         assert send_plain(proxy, "GET", f"{base}/queue/v1/ping", Referer=referer).status == 200
-        told = [
+        answers = [
             send_plain(proxy, "GET", f"{base}/api/queue/v1/redirect"),
             send_plain(proxy, "GET", f"{base}/tasks/abc"),
             send_plain(proxy, "GET", f"{base}/api/queue/v1/../x"),
@@ -118,9 +118,9 @@ def test_the_secret_path_needs_no_signature_and_never_shows(upstream: FakeDeploy
             send_plain(proxy, "GET", f"/x{base}"),
             send_plain(proxy, "GET", f"/x?{base}"),
         ]
-        texts = [f"{answer.getheaders()} {answer.read()!r}" for answer in told]
+        texts = [f"{answer.getheaders()} {answer.read()!r}" for answer in answers]
         texts += [proxy.log.read_text(), *map(str, upstream.requests)]
-        assert [answer.status for answer in told] == [303, 302, 400, 401, 401, 401, 401]
+        assert [answer.status for answer in answers] == [303, 302, 400, 401, 401, 401, 401]
         assert not any(str(proxy.run.secret) in text for text in texts)
     assert [seen.target for seen in upstream.requests] == [PING, "/api/queue/v1/redirect"]
 
@@ -136,7 +136,7 @@ def test_a_program_can_narrow_its_scopes_but_never_widen_them(upstream: FakeDepl
     assert seen(["*"], ("queue:a:*",)) == ["queue:a:*"]
     assert seen([], ("queue:a:*",)) == []
     assert seen(["queue:a"], None) == ["queue:a"]
-    # The session does not hold that, and asking for it would be told with a list of all that it holds.
+    # The session lacks hooks:x, and a request for it would fail with a list of its scopes.
     assert seen(None, ("queue:a:*", "hooks:x")) == ["queue:a:*"]
 
 
@@ -148,7 +148,7 @@ def test_the_scopes_header_narrows_unsigned_calls(upstream: FakeDeployment) -> N
         assert upstream.requests[-1].header("X-Taskcluster-Authorized-Scopes") is None
         for text in ("x", "{}", '["a", 1]', "[" * 9000):
             assert send_plain(proxy, "GET", target, X_Taskcluster_Authorized_Scopes=text).status == 400
-        # Two of them: nobody knows which is meant.
+        # Two such headers are ambiguous.
         with socket.create_connection(("127.0.0.1", proxy.port)) as raw:
             line = 'X-Taskcluster-Authorized-Scopes: ["queue:a:b"]\r\n'
             raw.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost:{proxy.port}\r\n{line}{line}\r\n".encode())

@@ -89,28 +89,30 @@ def test_a_piece_is_forwarded_before_the_next_one_comes() -> None:
     asyncio.run(check())
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_long_body_is_not_kept(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_long_body_is_not_kept(has_length: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 10)
 
     async def check() -> None:
         for count, repeatable in ((10, True), (11, False)):
-            body = Body(make_source([b"x"] * count), count if told else None)
+            body = Body(make_source([b"x"] * count), count if has_length else None)
             assert await read_pieces(body) == [b"x"] * count
             assert body.is_repeatable is repeatable
 
     asyncio.run(check())
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("has_length", [True, False])
 @pytest.mark.parametrize("memory", ["the kernel's", "our own", "too little"])
-def test_16_mib_are_kept_with_and_without_a_length(told: bool, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_16_mib_are_kept_with_and_without_a_length(
+    has_length: bool, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pieces = [bytes([number]) * 2**16 for number in range(256)]
     if memory == "our own":
         monkeypatch.delattr(os, "memfd_create", raising=False)
 
     async def check(repeatable: bool) -> None:
-        body = Body(make_source(pieces), 2**24 if told else None)
+        body = Body(make_source(pieces), 2**24 if has_length else None)
         assert await read_pieces(body) == pieces
         assert body.is_repeatable is repeatable
         if repeatable:

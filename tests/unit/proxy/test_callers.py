@@ -215,8 +215,8 @@ def test_other_paths_are_refused() -> None:
 
 
 def test_the_repr_of_a_run_holds_no_secret() -> None:
-    told = RUN.remove_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
-    assert told == "x … y … …"
+    text = RUN.remove_secrets(f"x {RUN.token} y {RUN.secret} {RUN.token}")
+    assert text == "x … y … …"
     assert Run.create(CLIENT, unsigned=False).remove_secrets("None") == "None"
 
 

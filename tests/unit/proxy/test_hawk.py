@@ -190,9 +190,6 @@ def test_any_other_text_is_refused(text: str) -> None:
             continue
 
 
-# Signed URLs
-
-
 def sign_url(root_url: str, name: str, **options: object) -> str:
     index = taskcluster.Secrets(
         {"rootUrl": root_url, "credentials": {"clientId": CLIENT_ID, "accessToken": TOKEN}, **options}

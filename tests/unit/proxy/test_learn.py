@@ -121,12 +121,12 @@ def test_each_call_carries_what_it_needs_itself(upstream: FakeDeployment) -> Non
 def test_simultaneous_calls_load_the_reference_once(
     upstream: FakeDeployment, made_connections: list[connections.Connection]
 ) -> None:
-    told = upstream.handlers["/references/queue/v1/api.json"]
+    serve_reference = upstream.handlers["/references/queue/v1/api.json"]
 
     async def slowly(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         while sum(each._running for each in made_connections) < 8:
             await asyncio.sleep(0.01)
-        return await told(request, seen)
+        return await serve_reference(request, seen)
 
     upstream.handlers["/references/queue/v1/api.json"] = slowly
     require_scopes(upstream, "/api/queue/v1/task/", "queue:x")

@@ -95,7 +95,7 @@ def test_creating_an_artifact_is_refused_if_it_returns_credentials(chunked: bool
 
 
 class Small:
-    """A parser that leaves the method in small letters."""
+    """A parser that returns the method in lowercase."""
 
     def __init__(self, parser: Any) -> None:
         self._parser = parser

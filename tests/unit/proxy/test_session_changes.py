@@ -207,7 +207,7 @@ def test_no_call_is_answered_after_the_end_of_the_run(upstream: FakeDeployment) 
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "announced"),
     [
         (
             "Client with clientId 'x' not found",
@@ -223,7 +223,7 @@ def test_no_call_is_answered_after_the_end_of_the_run(upstream: FakeDeployment) 
 )
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_the_reason_for_a_rejected_session_is_announced_once(
-    message: str, told: str, encoding: str, upstream: FakeDeployment, proxy: RunningProxy
+    message: str, announced: str, encoding: str, upstream: FakeDeployment, proxy: RunningProxy
 ) -> None:
     async def reject(request: web.BaseRequest, seen: SeenRequest) -> web.StreamResponse:
         content = json.dumps({"code": "AuthenticationFailed", "message": message}).encode()
@@ -235,7 +235,7 @@ def test_the_reason_for_a_rejected_session_is_announced_once(
         answer = send_signed(proxy, "GET", PING)
         assert (answer.status_code, answer.json()["message"]) == (401, message)
     assert len(proxy.messages) == 1
-    assert proxy.messages[0].startswith(told.format(upstream.root_url))
+    assert proxy.messages[0].startswith(announced.format(upstream.root_url))
     # The message comes again after a new sign-in.
     reset(upstream, proxy)
     assert send_signed(proxy, "GET", PING).status_code == 401

@@ -56,7 +56,7 @@ def test_a_keyring_is_read_for_a_new_generation_and_after_a_refusal() -> None:
     first = make_session("https://tc.example.com")
     newer = dataclasses.replace(first, credentials=Credentials(CLIENT, NEWER))
 
-    async def story() -> None:
+    async def check() -> None:
         store = Keyring(first)
         source = module.Signer(store, first)
         authority = await source.get_authority()
@@ -74,19 +74,19 @@ def test_a_keyring_is_read_for_a_new_generation_and_after_a_refusal() -> None:
         with pytest.raises(module.SessionEnded):
             await source.get_authority()
 
-    asyncio.run(story())
+    asyncio.run(check())
 
 
 def test_without_a_store_the_loaded_session_is_used() -> None:
     first = make_session("https://tc.example.com")
 
-    async def story() -> None:
+    async def check() -> None:
         source = module.Signer(NoStore(), first, scopes=("queue:a", "hooks:x"))
         authority = await source.get_authority()
         assert authority.scopes == ("queue:a",)
         assert await source.find_newer(authority) is None
 
-    asyncio.run(story())
+    asyncio.run(check())
 
 
 def test_the_scope_to_delete_the_own_client_is_not_passed_on() -> None:
@@ -95,9 +95,9 @@ def test_the_scope_to_delete_the_own_client_is_not_passed_on() -> None:
     asked = ("queue:a", own)
     first = make_session("https://tc.example.com", scopes=asked, asked=asked)
 
-    async def story() -> None:
+    async def check() -> None:
         assert (await module.Signer(NoStore(), first).get_authority()).scopes == ("queue:a",)
         wide = dataclasses.replace(first, asked=("*",))
         assert (await module.Signer(NoStore(), wide).get_authority()).scopes is None
 
-    asyncio.run(story())
+    asyncio.run(check())

@@ -23,8 +23,6 @@ from tcenv.deployment.hawk import Endpoint, PayloadHash
 from tests.calls import LOOPBACK, PING, send_plain, send_signed
 from tests.proxy import CLIENT, TOKEN, FakeDeployment, RunningProxy, SeenRequest, run_proxy
 
-# Bodies
-
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 64 * 2**10, 64 * 2**10 + 1, 3 * 2**20])
 @pytest.mark.parametrize("chunked", [False, True])
@@ -124,9 +122,6 @@ def test_no_redirect_is_followed_and_no_netrc_read(upstream: FakeDeployment, pro
     assert seen.client_id == CLIENT
 
 
-# Signed URLs
-
-
 def test_a_signed_url_has_the_callers_scopes(upstream: FakeDeployment) -> None:
     with run_proxy(upstream.root_url, scopes=("queue:a",)) as proxy:
         for url in (f"{upstream.root_url}{PING}?x=%20", f"{proxy.make_url('localhost')}{PING}?x=%20"):
@@ -172,9 +167,6 @@ def test_a_url_signed_by_a_program_works(host: str, upstream: FakeDeployment, pr
     assert requests.get(url.replace("task/x", "task/y")).status_code == 401
     assert requests.put(url).status_code == 401
     assert "bewit" not in proxy.log.read_text()
-
-
-# The log
 
 
 def test_the_log_names_calls_and_holds_no_secret(upstream: FakeDeployment) -> None:

@@ -121,7 +121,7 @@ def test_authorized_scopes_restrict_a_call_and_must_be_held(deployment: Sandbox)
 def test_an_authorization_has_at_most_4096_characters(deployment: Sandbox) -> None:
     client = deployment.create_client("me", [f"scope:{number:033}" for number in range(80)])
 
-    def told(count: int) -> str:
+    def call_with(count: int) -> str:
         now = taskcluster.fromNow("0 seconds")
         made = taskcluster.createTemporaryCredentials(
             "me", client.access_token, now, now + datetime.timedelta(hours=1), client.scopes[:count]
@@ -130,8 +130,8 @@ def test_an_authorization_has_at_most_4096_characters(deployment: Sandbox) -> No
         caller = make_auth(deployment, made)
         return get_rejection(caller.currentScopes) if count > 62 else str(len(caller.currentScopes()["scopes"]))
 
-    assert told(60) == "64"
-    assert told(70) == "Bad Request: Header length too long"
+    assert call_with(60) == "64"
+    assert call_with(70) == "Bad Request: Header length too long"
 
 
 def test_a_wrong_hash_of_the_body_is_a_401(deployment: Sandbox) -> None:

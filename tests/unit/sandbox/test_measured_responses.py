@@ -240,14 +240,14 @@ def test_the_answer_is_that_of_a_deployment(
     row = ROWS[number]
     for caller in row.callers if kind in row.kinds.split() else "":
         answer = got[number, caller]
-        told = answer.json()
-        assert answer.status_code == row.status, (caller, told)
+        content = answer.json()
+        assert answer.status_code == row.status, (caller, content)
         if row.status == 200:
-            assert_keys(told, row.keys)
+            assert_keys(content, row.keys)
             continue
-        assert set(told) == {"code", "message", "requestInfo"}
-        assert told["code"] == row.code
-        message = told["message"].split("\n\n---\n\n")[0]
+        assert set(content) == {"code", "message", "requestInfo"}
+        assert content["code"] == row.code
+        message = content["message"].split("\n\n---\n\n")[0]
         assert (row.text if row.scopes is None else describe_403(caller, row)) in message
         if row.code == "InputValidationError":
             assert message.endswith(row.text)
@@ -256,13 +256,13 @@ def test_the_answer_is_that_of_a_deployment(
             )
 
 
-def assert_keys(told: Any, keys: Any) -> None:
+def assert_keys(content: Any, keys: Any) -> None:
     if isinstance(keys, dict):
-        assert set(told) == set(keys)
+        assert set(content) == set(keys)
         for name, inner in keys.items():
-            assert_keys(told[name], inner)
+            assert_keys(content[name], inner)
     else:
-        assert set(told) == keys
+        assert set(content) == keys
 
 
 def describe_403(caller: str, row: Row) -> str:

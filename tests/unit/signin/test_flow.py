@@ -39,7 +39,7 @@ def test_a_session_is_reused_if_it_holds_or_requested_the_scopes(
 
 def test_an_updated_session_that_cannot_be_stored_is_reported() -> None:
     """The store has the new token and no room for the new expiry. The shell has both."""
-    said: list[str] = []
+    notes: list[str] = []
 
     def fail(session: Session) -> None:
         raise StoreError("No space left on device.")
@@ -51,7 +51,7 @@ def test_an_updated_session_that_cannot_be_stored_is_reported() -> None:
         SimpleNamespace(lifetime=60, description="", scopes=("a:b",), insisted=frozenset()),  # type: ignore[arg-type]
         SimpleNamespace(save=fail),
         SimpleNamespace(update_client=lambda *arguments: facts),  # type: ignore[arg-type]
-        SimpleNamespace(note=said.append),
+        SimpleNamespace(note=notes.append),
     )
     assert updated.scopes == ("a:b",)
-    assert said == ["The session could not be stored as it is now: No space left on device."]
+    assert notes == ["The session could not be stored as it is now: No space left on device."]
