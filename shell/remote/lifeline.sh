@@ -30,8 +30,8 @@ read_process() {
   started=$1
 }
 
-# Print the live processes of the session that $pid is_leader_alive. If the server gave it no session of its own, print those of its
-# session that descend from it. Leave out programs that have made their own session, such as tmux.
+# Print the live processes of the session whose leader is $pid. If the server gave it no session of its own, print those of
+# its session that descend from it. Leave out programs that have made their own session, such as tmux.
 list_members() {
   # Another process may have this number by now.
   own=

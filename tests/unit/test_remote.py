@@ -143,7 +143,7 @@ def test_the_remote_side_ends_leftover_processes(
     with run_lifeline(shell, tmp_path) as remote:
         # These processes obey the hangup. The end-to-end tests have others.
         with remote.send_heartbeats():
-            session = remote.begin_session("setsid sleep 1000 </dev/null >/dev/null & echo $!; sleep 1000 & wait")
+            session = remote.begin_session("setsid sh -c 'echo $$; exec sleep 1000 >&2' </dev/null & sleep 1000 & wait")
             assert session.stdout
             kept = int(session.stdout.readline())
         assert remote.process.stdin
