@@ -18,6 +18,9 @@ from tcenv.sandbox import Client, Sandbox
 from tests.programs import require
 
 MODULES = Path(__file__).parent.parent / ".tools" / "node_modules"
+FORBIDDEN = (403, "InsufficientScopes")
+NOT_FOUND = (404, "ResourceNotFound")
+CONFLICT = (409, "RequestConflict")
 Credentials = Client | dict[str, Any] | None
 
 

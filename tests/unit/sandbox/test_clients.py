@@ -9,7 +9,18 @@ import taskcluster
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.records import make_token
-from tests.clients import get_failure, get_failure_code, get_rejection, make_auth, make_client_body, send_unhashed
+from tests.clients import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    get_failure,
+    get_failure_code,
+    get_rejection,
+    make_auth,
+    make_client_body,
+    make_secrets,
+    send_unhashed,
+)
 
 
 def make_sample(**more: Any) -> dict[str, Any]:
@@ -28,12 +39,9 @@ def test_creating_a_client_needs_its_name_and_its_scopes(deployment: Sandbox) ->
     made = creator.createClient("mine/a|b", make_client_body(["queue:x"], deleteOnExpiration=True))
     assert len(made["accessToken"]) == 44
     assert made["deleteOnExpiration"] is True
-    assert get_failure_code(creator.createClient, "other/a", make_client_body([])) == (403, "InsufficientScopes")
-    assert get_failure_code(creator.createClient, "mine/b", make_client_body(["index:x"])) == (
-        403,
-        "InsufficientScopes",
-    )
-    assert get_failure_code(creator.createClient, "mine/a|b", make_client_body([])) == (409, "RequestConflict")
+    assert get_failure_code(creator.createClient, "other/a", make_client_body([])) == FORBIDDEN
+    assert get_failure_code(creator.createClient, "mine/b", make_client_body(["index:x"])) == FORBIDDEN
+    assert get_failure_code(creator.createClient, "mine/a|b", make_client_body([])) == CONFLICT
 
 
 @pytest.mark.parametrize(
@@ -62,23 +70,16 @@ def test_an_update_without_delete_on_expiration_sets_it_to_false(deployment: San
     answer = make_auth(deployment, client).updateClient("me/x", make_client_body())
     assert answer["deleteOnExpiration"] is False
     assert answer["scopes"] == ["a", "auth:update-client:me/*"]  # in order, however they were given
-    assert (
-        make_auth(deployment, client).updateClient("me/x", make_client_body([], deleteOnExpiration=True))[
-            "deleteOnExpiration"
-        ]
-        is True
-    )
+    answer = make_auth(deployment, client).updateClient("me/x", make_client_body([], deleteOnExpiration=True))
+    assert answer["deleteOnExpiration"] is True
 
 
 def test_an_update_may_keep_but_not_add_scopes_that_the_caller_lacks(deployment: Sandbox) -> None:
     deployment.create_client("me/x", ["rare"])
     updater = make_auth(deployment, deployment.create_client("u", ["auth:update-client:me/*"]))
     assert updater.updateClient("me/x", make_client_body(["rare"]))["scopes"] == ["rare"]
-    assert get_failure_code(updater.updateClient, "me/x", make_client_body(["rare", "more"])) == (
-        403,
-        "InsufficientScopes",
-    )
-    assert get_failure_code(updater.updateClient, "me/none", make_client_body()) == (404, "ResourceNotFound")
+    assert get_failure_code(updater.updateClient, "me/x", make_client_body(["rare", "more"])) == FORBIDDEN
+    assert get_failure_code(updater.updateClient, "me/none", make_client_body()) == NOT_FOUND
 
 
 def test_a_reset_revokes_the_old_token(deployment: Sandbox) -> None:
@@ -87,7 +88,7 @@ def test_a_reset_revokes_the_old_token(deployment: Sandbox) -> None:
     token = before.resetAccessToken("me/x")["accessToken"]
     assert get_rejection(before.currentScopes) == "Unauthorized: Bad mac"
     make_auth(deployment, {"clientId": "me/x", "accessToken": token}).currentScopes()
-    assert get_failure_code(make_auth(deployment, client).resetAccessToken, "other") == (403, "InsufficientScopes")
+    assert get_failure_code(make_auth(deployment, client).resetAccessToken, "other") == FORBIDDEN
 
 
 def test_deleting_a_missing_client_succeeds(deployment: Sandbox) -> None:
@@ -96,8 +97,8 @@ def test_deleting_a_missing_client_succeeds(deployment: Sandbox) -> None:
     deleter.deleteClient("me/x")
     deleter.deleteClient("me/x")
     assert "me/x" not in deployment.clients
-    assert get_failure_code(deleter.deleteClient, "other") == (403, "InsufficientScopes")
-    assert get_failure_code(make_auth(deployment).client, "me/x") == (404, "ResourceNotFound")
+    assert get_failure_code(deleter.deleteClient, "other") == FORBIDDEN
+    assert get_failure_code(make_auth(deployment).client, "me/x") == NOT_FOUND
 
 
 def test_a_client_can_be_disabled_and_enabled(deployment: Sandbox) -> None:
@@ -122,19 +123,11 @@ def test_clients_are_listed_by_prefix_and_page(deployment: Sandbox) -> None:
 
 def test_scopes_are_expanded_and_a_secret_needs_its_scope(deployment: Sandbox) -> None:
     client = deployment.create_client("x", ["auth:expand-scopes", "secrets:get:project/sandbox/*"])
-    assert make_auth(deployment, client).expandScopes({"scopes": ["b", "a", "b:*", "b:x"]})["scopes"] == [
-        "a",
-        "b",
-        "b:*",
-    ]
-    options = {
-        "rootUrl": deployment.root_url,
-        "credentials": {"clientId": "x", "accessToken": client.access_token},
-        "maxRetries": 0,
-    }
-    secrets = taskcluster.Secrets(options)
+    expanded = make_auth(deployment, client).expandScopes({"scopes": ["b", "a", "b:*", "b:x"]})
+    assert expanded["scopes"] == ["a", "b", "b:*"]
+    secrets = make_secrets(deployment, client)
     assert secrets.get("project/sandbox/x")["secret"]
-    assert get_failure_code(secrets.get, "project/other") == (403, "InsufficientScopes")
+    assert get_failure_code(secrets.get, "project/other") == FORBIDDEN
 
 
 def test_an_expired_client_keeps_its_name_until_the_nightly_purge() -> None:
@@ -146,13 +139,13 @@ def test_an_expired_client_keeps_its_name_until_the_nightly_purge() -> None:
         tc.create_client("me/early", lifetime=12 * 3600 + 60)
         tc.create_client("me/tomorrow", lifetime=86400)
         tc.clock_offset = 12 * 3600 - 1
-        assert get_failure_code(creator.createClient, "me/today", make_client_body()) == (409, "RequestConflict")
-        tc.clock_offset = 12 * 3600 + 120  # what expired after midnight waits for the next one
+        assert get_failure_code(creator.createClient, "me/today", make_client_body()) == CONFLICT
+        tc.clock_offset = 12 * 3600 + 120  # the purge at the next midnight deletes what expires after this one
         creator.createClient("me/today", make_client_body())
-        assert get_failure_code(creator.createClient, "me/early", make_client_body()) == (409, "RequestConflict")
-        assert get_failure_code(creator.createClient, "me/kept", make_client_body()) == (409, "RequestConflict")
-        tc.clock_offset = 86400 + 60  # expired since a minute: still there until the next midnight
-        assert get_failure_code(creator.createClient, "me/tomorrow", make_client_body()) == (409, "RequestConflict")
+        assert get_failure_code(creator.createClient, "me/early", make_client_body()) == CONFLICT
+        assert get_failure_code(creator.createClient, "me/kept", make_client_body()) == CONFLICT
+        tc.clock_offset = 86400 + 60  # it expired a minute ago
+        assert get_failure_code(creator.createClient, "me/tomorrow", make_client_body()) == CONFLICT
         tc.clock_offset = 30 * 86400
         creator.createClient("me/tomorrow", make_client_body())
 
@@ -193,14 +186,14 @@ def test_creating_another_client_of_that_name_is_a_conflict(
     other: dict[str, Any], deployment: Sandbox, admin: taskcluster.Auth
 ) -> None:
     admin.createClient("x", make_sample())
-    assert get_failure_code(admin.createClient, "x", make_sample(**other)) == (409, "RequestConflict")
+    assert get_failure_code(admin.createClient, "x", make_sample(**other)) == CONFLICT
     assert deployment.clients["x"].description == "d"
 
 
 def test_creating_a_disabled_client_again_is_a_conflict(deployment: Sandbox, admin: taskcluster.Auth) -> None:
     admin.createClient("x", make_sample())
     deployment.disable("x")
-    assert get_failure_code(admin.createClient, "x", make_sample()) == (409, "RequestConflict")
+    assert get_failure_code(admin.createClient, "x", make_sample()) == CONFLICT
 
 
 def test_scopes_are_sorted(admin: taskcluster.Auth) -> None:
