@@ -1,9 +1,9 @@
-"""Call a deployment's Auth service: what it says of credentials and clients.
+"""Call a deployment's Auth service, and read its answers about credentials and clients.
 
 The routes, the signatures and the errors are those of the service (version 106) and of the `taskcluster` client 60 to 113.
-A sign-in calls through that client. Its import takes as long as eleven interpreters take to start, so all other commands
-use the routes below; a test holds them against the client. Every answer is read strictly: each field has the right type and
-is about the right client, or nothing of it is believed."""
+A sign-in calls through that client. Its import takes as long as the start of eleven interpreters, so all other commands use the
+routes below; a test compares them with the client. If a field of an answer has the wrong type, or is about another client, the
+whole answer is invalid."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROUTES = {
     "deleteClient": ("DELETE", "clients/{}"),
 }
 _TRIES = 3
-# What OpenSSL says of a certificate whose authority it does not know.
+# OpenSSL's messages about an unknown certificate authority.
 _UNKNOWN_AUTHORITY = (
     "issuer certificate",
     "self-signed certificate",
@@ -45,13 +45,13 @@ _UNKNOWN_AUTHORITY = (
 )
 # Seconds for the tries of one method, unless the command has less.
 _TIMEOUT = 30.0
-# The service writes milliseconds and Z; other fractions and zones are allowed for.
+# The service writes milliseconds and Z. Other fractions and zones are valid too.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
 class ClientFacts:
-    """What a deployment says of a client. `expires` is in seconds since the epoch. `scopes` are the client's own, and
+    """A client as the deployment describes it. `expires` is in seconds since the epoch. `scopes` are the client's own, and
     `expanded` includes what its roles add."""
 
     client_id: str
@@ -63,8 +63,8 @@ class ClientFacts:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a deployment says of credentials whose signature it has accepted. None stands for what it does not tell, because
-    a private deployment shows nothing without the scopes for it.
+    """What the deployment tells about credentials whose signature it accepts. None stands for what it does not tell, because a
+    private deployment shows nothing without the scopes for it.
 
     `scopes` leaves out the scopes that everybody has, since temporary credentials cannot get those."""
 
@@ -85,7 +85,7 @@ class Deployment:
     """The Auth service at a root URL, over one connection. Every method raises DeploymentError if it cannot be reached or
     gives no usable answer, and CredentialsRejected if it does not accept the credentials.
 
-    `deadline` (time.monotonic) is the command's deadline; each method takes 30 seconds at most. Messages tell the user to type
+    `deadline` (time.monotonic) is that of the command; each method takes 30 seconds at most. Messages tell the user to type
     `tcenv login` and `argument` (None: the root URL). `library` calls through the `taskcluster` client, if there is time to
     import it."""
 
@@ -99,7 +99,7 @@ class Deployment:
         self._http = http.Client()
 
     def confirm(self, credentials: Credentials) -> Confirmation:
-        """Have the deployment check the signature of a call, and return what it says. A 403 shows a good signature too."""
+        """Have the deployment check the signature of a call, and return what it tells. A 403 proves a good signature too."""
         with self._translated_errors():
             client = None
             if credentials.certificate is None:
@@ -142,7 +142,7 @@ class Deployment:
             "expires": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(expires)),
             "description": description,
             "scopes": list(scopes),
-            # Without it the service sets it to false, and the client outlives its end.
+            # The default is false, and then the service does not delete the expired client.
             "deleteOnExpiration": True,
         }
         with self._translated_errors():
@@ -219,8 +219,8 @@ class Deployment:
         return _parse_answer(self._send(credentials, method, url, content))
 
     def _send(self, credentials: Credentials | None, method: str, url: str, content: Any) -> http.Answer:
-        """Send a call and return the answer. A call that could not be sent, or was answered with 5xx, is repeated twice,
-        after the pauses of the `taskcluster` client."""
+        """Send a call and return the answer. Repeats a call that cannot be sent, or that gets a 5xx, twice, after the pauses of
+        the `taskcluster` client."""
         body = None if content is None else json.dumps(content).encode()
         headers = {} if body is None else {"Content-Type": "application/json"}
         for tried in range(1, _TRIES + 1):
@@ -240,7 +240,7 @@ class Deployment:
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """Bound the time of one method, and turn its failures into sentences for the user."""
+        """Limit the time of one method, and raise its failures as errors for the user."""
         end = time.monotonic() + _TIMEOUT
         self._http.deadline = end if self._deadline is None else min(end, self._deadline)
         try:
@@ -336,7 +336,7 @@ def _parse_client(answer: Any, client_id: str) -> ClientFacts:
         expires=_parse_time(fields, "expires"),
         disabled=disabled,
         scopes=scopes,
-        # Services from before there were roles do not send it.
+        # Services without roles do not send it.
         expanded=_parse_scopes(fields, "expandedScopes") if "expandedScopes" in fields else scopes,
     )
 

@@ -1,8 +1,8 @@
 """The `taskcluster` client of the Auth service. It knows the methods, their routes and their arguments; `http` sends.
 
-The client itself would send through `requests` without a limit of time, and a `~/.netrc` entry would replace the signature.
-Importing this module imports the library, which takes as long as eleven interpreters take to start: only a sign-in
-does so, while the user is in the browser."""
+The library itself would send through `requests` without a time limit, and a `~/.netrc` entry would replace the signature. Its
+import takes as long as the start of eleven interpreters, so only a sign-in imports this module, while the user is in the
+browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Auth(taskcluster.Auth):  # type: ignore[misc]
         self._exchange = exchange
 
     def _makeHttpRequest(self, method: str, route: str, payload: Any) -> Any:
-        """Send one call. This is the library's one place that sends, in all versions from 60 on (a test holds them to it)."""
+        """Send one call. The library sends in no other place, in all versions from 60 on (a test checks this)."""
         return self._exchange(method.upper(), self._constructUrl(route), payload)
 
     def _createSession(self) -> None:

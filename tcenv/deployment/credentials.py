@@ -1,4 +1,4 @@
-"""Credentials that sign calls: checked when they are made, masked when they are shown."""
+"""Hold the credentials that sign calls, check their form, and never show their token."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _from_now(text: str) -> int:
     while rest:
         number, rest = _split_leading(rest, _DIGITS)
         word, rest = _split_leading(rest.lstrip(_SPACE), _LETTERS)
-        # The iterator continues behind the unit that was found last, so each comes once at most and in order.
+        # The iterator continues after the last unit, so each unit comes at most once, and in this order.
         size = next((size for spellings, size in units if word in spellings), None)
         if size is None or not 1 <= len(number) <= 12:
             return 0
@@ -57,6 +57,6 @@ def _from_now(text: str) -> int:
 
 
 def _split_leading(text: str, characters: str) -> tuple[str, str]:
-    """Split `text` behind its first characters that are all in `characters`."""
+    """Split `text` after its longest start that has only `characters`."""
     rest = text.lstrip(characters)
     return text[: len(text) - len(rest)], rest

@@ -1,7 +1,7 @@
-"""Exchange HTTP requests with one deployment: over one connection, through the network's proxy where there is one, with
-bounds on the size and the time of every answer.
+"""Send HTTP requests to one deployment: over one connection, through the network's proxy if there is one, with limits on the
+size and the time of every answer.
 
-Built on http.client. Sends no cookies, reads no ~/.netrc and follows no redirect. Does not judge what an answer says."""
+Built on http.client. Sends no cookies, reads no ~/.netrc and follows no redirect. Returns answers of every status."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Answer:
 class Client:
     """Sends requests to one deployment, one at a time, and keeps its connection open between them.
 
-    `deadline` (time.monotonic) bounds everything: the look-up of the name, the connection, the last byte of the answer."""
+    `deadline` (time.monotonic) limits everything: the look-up of the name, the connection, the last byte of the answer."""
 
     def __init__(self) -> None:
         self.deadline = 0.0
@@ -99,7 +99,7 @@ class Client:
     def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         connection, self._connection = self._connection, None
         exchange = _Exchange(connection or _Connection(), method, url, body, headers, self.deadline)
-        # A thread, because no timeout of a socket covers the look-up of a name or a byte now and then.
+        # A thread, because a socket's timeout limits neither the look-up of a name nor an answer that comes byte by byte.
         exchange.start()
         try:
             exchange.join(max(0.0, self.deadline - time.monotonic()))

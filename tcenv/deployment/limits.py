@@ -1,5 +1,4 @@
-"""Check names, descriptions and scopes before a browser opens. With others, the deployment's sign-in pages crash or never
-answer."""
+"""Check names, descriptions and scopes before a browser opens: with invalid ones, the sign-in pages crash or never answer."""
 
 from __future__ import annotations
 

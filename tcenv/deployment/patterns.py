@@ -1,5 +1,5 @@
-"""What clientIds, access tokens, scopes and signatures look like (auth service, version 106). Imports nothing,
-because the process that holds a sign-in's port has to stay small."""
+"""Define the form of clientIds, access tokens, scopes and headers (auth service, version 106). Imports nothing, because the
+port holder must stay small."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SERVICE = re.compile(r"([a-z][a-z0-9-]{0,40})(?:/(v[0-9]{1,3}))?")
 _TIMEOUT = 30.0
-# Stands in a route for a parameter.
+# A parameter in a route.
 _PARAMETER = None
 
 
@@ -97,7 +97,8 @@ def fetch(root_url: str, service: str, *, deadline: float | None = None) -> list
 
 
 def describe(expression: Any, depth: int = 0) -> Iterator[str]:
-    """Write a scope expression for people: one scope on each line, indented below the word that joins them."""
+    """Yield the lines that show a scope expression to people: one scope on each line, indented below the word that joins
+    them."""
     indent = "  " * depth
     if expression is None:
         yield f"{indent}(no scopes)"
@@ -133,7 +134,7 @@ def _get_cache_path(root_url: str, service: str, version: str) -> str:
 
 
 def _read_cache(path: str) -> tuple[bytes, str]:
-    """Return the body and the ETag, both empty if there is no kept reference."""
+    """Return the body and the ETag of the stored reference, or two empty values."""
     try:
         with open(path, "rb", opener=paths.open_trusted_or_ignore) as file:
             etag, _, body = file.read().partition(b"\n")

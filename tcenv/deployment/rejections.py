@@ -1,4 +1,4 @@
-"""Find out from the message of an AuthenticationFailed why a deployment rejects credentials."""
+"""Find out why a deployment rejects credentials, from the message of its AuthenticationFailed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class Rejection(NamedTuple):
-    """Why a deployment rejects credentials: the reason's name (see CredentialsRejected), a sentence without its full stop,
-    and a hint where signing in again does not help."""
+    """The reason why a deployment rejects credentials: its name (see CredentialsRejected), a sentence without its full stop,
+    and a hint if another sign-in does not help."""
 
     reason: str
     sentence: str

@@ -1,5 +1,5 @@
-"""Parse a request to the listener and check that it has every mark of the callback. Treat all of it as hostile until
-then, and never show any of it."""
+"""Parse a request to the listener and check that it has every mark of the callback. Until then all of it is hostile. Nothing
+here shows any of it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-# Seconds between two scans of all processes, and between two checks of the known ones.
+# Seconds between two scans of all processes, and between two checks of the known processes.
 _SCAN_INTERVAL = 5.0
 _CHECK_INTERVAL = 1.0
 

@@ -123,7 +123,7 @@ def _wait_for_session(
     end = time.monotonic() + profile.timeout
     rejection: CredentialsRejected | None = None
     stdin.watch(opened=request.opened, insisted=profile.no_browser, on_enter=request.ask_for_next_name)
-    request.show(pasting=stdin.source is not None, enter=stdin.takes_enter)
+    request.show(pasting=stdin.source is not None, enter=stdin.is_terminal)
     core_dumps.hide_memory()
     while True:
         try:
@@ -165,7 +165,7 @@ def _say_to_close_page(listener: Listener) -> str:
 
 
 def _describe_name(names: client_names.Names, name: str, profile: Profile, progress: Progress, *, freed: bool) -> None:
-    """Say what is worth knowing about the name."""
+    """Tell the person whether the name may be taken, and which scopes it adds."""
     if not profile.no_self_delete:
         sentence, has_room = client_names.describe_deletion_scopes(names, name, profile.scopes)
         if sentence and has_room:
@@ -188,7 +188,8 @@ def _describe_name(names: client_names.Names, name: str, profile: Profile, progr
 
 
 def _store_session(session: Session, store: Store, progress: Progress) -> bool:
-    """Store the session. If that fails, say so and go on: this process has the only copy and hands it to the shell."""
+    """Store the session and return whether that worked. A failure is no error: this process has the only copy and hands it to
+    the shell."""
     try:
         store.save(session)
         return True

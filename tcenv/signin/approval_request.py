@@ -20,7 +20,7 @@ from tcenv.signin.request import SigninRequest
 if TYPE_CHECKING:
     from tcenv.signin.paste import Source
 
-# Where Chrome forgets that it has to use https; other browsers do so with the site's data.
+# Makes Chrome forget that localhost needs https. Other browsers forget it with the site's data.
 _CLEAR_HSTS = "clear HSTS for localhost (Chrome: chrome://net-internals/#hsts)"
 
 
@@ -95,12 +95,12 @@ class ApprovalRequest:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes that are asked for, with the right to delete the client."""
+        """The requested scopes, with those to delete the client."""
         return self._request.scopes
 
     @property
     def deletion_scopes(self) -> tuple[str, ...]:
-        """The scopes among them with which the client may delete itself."""
+        """The requested scopes with which the client may delete itself."""
         if self.names is None or self._profile.no_self_delete:
             return ()
         return self.names.list_deletion_scopes(self.name, self._profile.scopes)
@@ -150,7 +150,7 @@ class ApprovalRequest:
         return self.opened
 
     def _list_details(self) -> dict[str, str]:
-        """Return what `late_approval` has to know of this sign-in."""
+        """Return what `late_approval` needs to know about this sign-in."""
         profile = self._profile
         return {
             "profile": profile.name,
@@ -182,7 +182,7 @@ class ApprovalRequest:
         self.show(pasting=False, enter=True)
 
     def tick(self, left: float) -> None:
-        """Report what tcenv has found out. Called about once a second, with the seconds that are left."""
+        """Show the time that is left, and report new problems. Called about once a second, with the seconds that are left."""
         for text in self._preflight.take_warnings():
             self._progress.warn(text)
         failure = self._start.find_failure()

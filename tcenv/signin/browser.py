@@ -18,7 +18,6 @@ from tcenv.signin.launch import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     # Starts a program. Returns it if it runs, None if it has ended without an error, else why it does not run.
     Launch = Callable[[list[str]], Program | str | None]
@@ -40,7 +39,7 @@ _NOT_FOUND = "not found"
 _START_SECONDS = 15.0
 # Seconds to wait for the failure of a launcher. One that runs longer has found a browser.
 _LAUNCHER_SECONDS = 0.25
-# The same for a program that may answer without a person, and so at once.
+# The same for a program that may answer without a person, and thus at once.
 _PROGRAM_SECONDS = 0.03
 _BROWSERS = frozenset(
     {program[0] for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX)}
@@ -94,7 +93,7 @@ def open_browser(url: str, command: str | None = None, launch: Launch | None = N
 
 
 def split_commands(commands: str) -> list[list[str]]:
-    """Return the words of each command in `commands`, in order (see `BROWSER`). Leaves out what is none."""
+    """Return the words of each command in `commands`, in order (see `BROWSER`). Skips what is no command."""
     return [words for entry in commands.split(os.pathsep) if (words := _split_command(entry.strip()))]
 
 
@@ -126,8 +125,7 @@ def _split_on_windows(entry: str) -> list[str]:
 
 
 def is_on_path(program: str) -> bool:
-    """Return whether the PATH has `program`. (`shutil.which` imports three compressors, and the browser would wait for
-    them.)"""
+    """Return whether the PATH has `program`. (`shutil.which` would delay the browser: it imports three compressors.)"""
     if os.name == "nt":
         from tcenv.shells.windows import find_program
 
@@ -151,7 +149,7 @@ def _open_with(words: list[str], url: str, launch: Launch, start: BrowserStart) 
 
 
 def _open_desktop(url: str, launch: Launch, start: BrowserStart) -> None:
-    """Start the desktop's browser. Of the programs that may open one, those that are not there are no failures."""
+    """Start the desktop's browser. A program that is not installed is no failure if another one starts."""
     if os.name == "nt":
         try:
             os.startfile(url)  # type: ignore[attr-defined,unused-ignore]
@@ -160,7 +158,7 @@ def _open_desktop(url: str, launch: Launch, start: BrowserStart) -> None:
             start.add("the desktop", error.strerror or "failed")
         return
     if sys.platform == "darwin":
-        # Over ssh it would open on a screen in front of somebody else.
+        # Over ssh the browser would open on the screen of another person.
         if not os.environ.get("SSH_CONNECTION"):
             start.add("/usr/bin/open", launch(["/usr/bin/open", url]))
         return
@@ -193,7 +191,7 @@ def _find_registered(name: str, url: str) -> list[str]:
         if commands is not None:
             os.environ["BROWSER"] = commands
     program = "import sys, webbrowser; sys.exit(not webbrowser.get(sys.argv[1]).open(sys.argv[2]))"
-    # -I: neither the current directory nor one that a variable names holds code for it.
+    # -I: run no code from the current directory or from a directory that a variable names.
     return [sys.executable, "-I", "-c", program, name, url]
 
 
@@ -230,9 +228,7 @@ class PausedLaunch:
     def __enter__(self) -> PausedLaunch:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pause is not None:
             child, descriptor = self._pause
             os.close(descriptor)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DELETE_CLIENT = "auth:delete-client:"
 # The reasons of a CredentialsRejected after which the token never works again, although the client exists.
 DEAD_TOKEN_REASONS = ("expired", "disabled", "bad-token")
-# Seconds for deleting what is no longer needed.
+# Seconds to delete unused clients.
 _TIMEOUT = 30.0
 
 
@@ -39,9 +39,9 @@ _TIMEOUT = 30.0
 class Names:
     """The `free` names in the order in which to ask for them, and the `taken` clients of the series.
 
-    `prefix` is what the deployment puts before this user's names (their own clientId and a slash), None until a sign-in has
-    shown it. `insisted` says that the user wants this one name. `unsure` says that each name may be taken, and that the
-    deployment does not say."""
+    `prefix` is what the deployment puts before this user's names (their own clientId and a slash), None until the first
+    sign-in. `insisted` says that the user wants this one name. `unsure` says that each name may be taken, because the
+    deployment does not tell."""
 
     asked: str
     prefix: str | None
@@ -110,7 +110,7 @@ def choose_names(profile: Profile, replacing: Session | None = None, signer: Ses
 
 
 def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], signer: Session | None) -> Names:
-    """Ask the deployment which of the clients that take all names still exist. Raises TcenvError where all of them do."""
+    """Ask the deployment which of the clients with these names still exist. Raises TcenvError if all of them do."""
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(profile.root_url, deadline=time.monotonic() + profile.timeout, argument=profile.argument)
@@ -138,7 +138,7 @@ def _ask_again(profile: Profile, found: Names, candidates: tuple[str, ...], sign
 
 def _exists(deployment: Deployment, client_id: str, credentials: Credentials | None) -> bool:
     """Return whether the deployment has this client, and forget one that it does not have. Raises DeploymentError, and
-    PermissionError where it does not say."""
+    PermissionError if the deployment does not tell."""
     try:
         facts = deployment.find_client(client_id, credentials)
     except CredentialsRejected:
@@ -161,7 +161,8 @@ def _is_taken(client: KnownClient) -> bool:
 
 
 def _make_taken_error(profile: Profile, found: Names, problem: str = "") -> TcenvError:
-    """Return the error for when no name is left. It names the clients and their ends, and the `problem` of asking again."""
+    """Return the error for the case that no name is free. It lists the clients and when they expire, and the `problem` with
+    asking the deployment."""
     listed = ", ".join(f"{client.client_id} (until {format_time(client.expires)})" for client in found.taken)
     return TcenvError(
         f"All names that tcenv uses here are taken on {profile.root_url}: {listed}.{problem and f' {problem}'}",
@@ -174,7 +175,7 @@ def _make_taken_error(profile: Profile, found: Names, problem: str = "") -> Tcen
 
 
 def get_client_page(root_url: str, client_id: str) -> str:
-    """Return the address of a client's page, where it can be deleted."""
+    """Return the address of a client's page, where the user can delete it."""
     return f"{root_url}/auth/clients/{quote(client_id, safe='')}"
 
 

@@ -1,7 +1,8 @@
 """Listen on loopback for the browser's answer: one GET of a path that nobody can guess.
 
 Treats every request as hostile until it has all marks of that answer. Others get a 4xx without a body, and the wait goes on.
-Bounded in size, time and number of connections; one thread; on 127.0.0.1 and ::1 alone. No response ever holds a token."""
+Limits the size and the time of requests and the number of connections, uses one thread, and listens on 127.0.0.1 and ::1 alone.
+No response holds a token."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tcenv import loopback, peer, verbosity
@@ -30,7 +30,7 @@ _TIMEOUT = 5.0
 _MOST_CONNECTIONS = 64
 # How a TLS handshake begins.
 _TLS_HANDSHAKE = b"\x16\x03"
-# What a pasted address may be wrapped in.
+# Characters that may surround a pasted address.
 _WRAPPING = " \t\r\n'\"`<>“”‘’"
 #: Refusals that the user should know of: the right answer from another user's process (or an unknown one), the right answer at
 #: an address that is not this machine's, and a browser that speaks TLS.
@@ -46,7 +46,7 @@ class _Connection:
         # When it was accepted, sent its first byte, or was sent the first byte of a response (time.monotonic).
         self.since = time.monotonic()
         self.received = bytearray()
-        # The rest of the response; None while the request is read.
+        # The rest of the response; None until the request is complete.
         self.sending: bytes | None = None
         # Whether the response is the final page.
         self.is_final = False
@@ -96,9 +96,7 @@ class Listener:
     def __enter__(self) -> Listener:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for connection in list(self._connections):
             self._drop(connection)
         for server in self._sockets:

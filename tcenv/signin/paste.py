@@ -19,9 +19,12 @@ from tcenv.portholder.callback_request import Refused
 from tcenv.signin.listener import Listener
 from tcenv.signin.progress import Progress
 
+if os.name != "nt":
+    import fcntl
+    import termios
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     Source = tuple[int, Callable[[], Credentials | None]]
 
@@ -41,7 +44,8 @@ class StandardInput:
         self._listener = listener
         self._progress = progress
         self._descriptor = _find_descriptor()
-        self._is_terminal = (
+        #: Whether an empty line asks for the next name.
+        self.is_terminal = (
             self._descriptor is not None and os.isatty(self._descriptor) and _is_in_foreground(self._descriptor)
         )
         self._quiet_terminal: _QuietTerminal | None = None
@@ -54,14 +58,12 @@ class StandardInput:
         self.source: Source | None = None
 
     def __enter__(self) -> StandardInput:
-        if self._is_terminal and self._descriptor is not None:
+        if self.is_terminal and self._descriptor is not None:
             self._quiet_terminal = _QuietTerminal.start(self._descriptor, self._progress.hide)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._is_terminal and self._descriptor is not None and _is_in_foreground(self._descriptor):
+    def __exit__(self, *_: object) -> None:
+        if self.is_terminal and self._descriptor is not None and _is_in_foreground(self._descriptor):
             self._read_rest(self._descriptor)
         if self._quiet_terminal is not None:
             longest = len(self._listener.callback_url.removeprefix("http://")) if self._is_opened else 0
@@ -78,13 +80,8 @@ class StandardInput:
             return
         # /dev/null, or a terminal that does not have this process in its foreground, brings no address.
         is_device = stat.S_ISCHR(os.fstat(self._descriptor).st_mode)
-        if self._is_terminal or (insisted and not opened and not is_device):
+        if self.is_terminal or (insisted and not opened and not is_device):
             self.source = (self._descriptor, self._read)
-
-    @property
-    def takes_enter(self) -> bool:
-        """Whether an empty line asks for the next name."""
-        return self._is_terminal
 
     def _read(self) -> Credentials | None:
         assert self._descriptor is not None
@@ -99,7 +96,7 @@ class StandardInput:
         self._buffer.extend(data)
         while (line := self._take_line()) is not None:
             if not line.strip():
-                if self._is_terminal:
+                if self.is_terminal:
                     self._on_enter()
                 continue
             try:
@@ -131,7 +128,7 @@ class StandardInput:
             self._progress.warn_of_wrong_paste()
 
     def _keep(self, line: bytes) -> None:
-        if self._is_terminal and line.strip():
+        if self.is_terminal and line.strip():
             self._lines.append(line.decode("utf-8", "replace").strip())
 
     def _read_rest(self, descriptor: int) -> None:
@@ -182,8 +179,6 @@ class _QuietTerminal:
     """A terminal whose echo is off. Ctrl-C and Ctrl-Z work. After `fg` it turns the echo off again, since shells turn it on."""
 
     def __init__(self, descriptor: int, on_stop: Callable[[], None]) -> None:
-        import termios
-
         self._descriptor = descriptor
         self._on_stop = on_stop
         self._former = termios.tcgetattr(descriptor)
@@ -194,9 +189,7 @@ class _QuietTerminal:
     @classmethod
     def start(cls, descriptor: int, on_stop: Callable[[], None]) -> _QuietTerminal | None:
         """Turn the echo off, and keep what has been typed. Returns None on a system without such terminals."""
-        try:
-            import termios
-        except ImportError:
+        if os.name == "nt":
             return None
         try:
             terminal = cls(descriptor, on_stop)
@@ -208,8 +201,6 @@ class _QuietTerminal:
 
     def end(self, limit: int) -> None:
         """Turn the echo on. Keeps what was typed and not read if that has less than `limit` characters."""
-        import termios
-
         for number, handler in self._handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)  # type: ignore[arg-type]
         keeps = limit > 0 and self._count_waiting() < limit
@@ -217,9 +208,6 @@ class _QuietTerminal:
 
     def _count_waiting(self) -> int:
         """Count the characters of the unfinished line. The terminal counts them only while it does not wait for whole lines."""
-        import fcntl
-        import termios
-
         without_lines = [*self._quiet]
         without_lines[3] &= ~termios.ICANON
         self._set(without_lines, termios.TCSADRAIN)
@@ -231,8 +219,6 @@ class _QuietTerminal:
         return count[0]
 
     def _handle_signals(self) -> None:
-        import termios
-
         def stop(number: int, frame: object) -> None:
             self._on_stop()
             # Not every shell turns the echo on when a job stops.
@@ -253,8 +239,6 @@ class _QuietTerminal:
             return
 
     def _set(self, settings: list[object], when: int) -> None:
-        import termios
-
         if _is_in_foreground(self._descriptor):
             try:
                 termios.tcsetattr(self._descriptor, when, settings)  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from tcenv.text import format_duration
 
 # With a larger difference (seconds) the deployment refuses signatures, and its page does not know the user.
 _SKEW = 15 * 60
-#: What may keep the page from working: the deployment does not answer, the clock is wrong, tcenv does not know the authority of
-#: the certificate, and not everybody may see their own scopes.
+#: Why the page may not work: the deployment does not answer, the clock is wrong, tcenv does not know the authority of the
+#: certificate, or not everybody may see their own scopes.
 OUTAGE, CLOCK, AUTHORITY, PRIVATE = "outage", "clock", "authority", "private"
 ADD_AUTHORITY = (
     "To have tcenv trust the authority of your network, set REQUESTS_CA_BUNDLE=FILE, with its certificate in FILE."
@@ -21,7 +21,7 @@ ADD_AUTHORITY = (
 
 
 class Preflight:
-    """Asks in the background. `taken` are the names that the deployment turned out to have, `problems` what may keep its page
+    """Asks in the background. `taken` are the names that the deployment already has, `problems` what may keep its page
     from working (OUTAGE and its like), `outage` the sentence about the last outage."""
 
     def __init__(self, profile: Profile) -> None:
@@ -60,7 +60,7 @@ class Preflight:
             if client_id is not None and deployment.find_client(client_id) is not None:
                 self.taken.add(name)
         except PermissionError:
-            return  # a private deployment tells only its page
+            return  # a private deployment answers only its page
         except UnknownAuthority as error:
             self.problems.add(AUTHORITY)
             self._warnings.append(f"{error.message} Your browser may know the authority. {ADD_AUTHORITY}")

@@ -14,20 +14,20 @@ from tcenv.errors import UsageError
 _LONGEST_URL = 8000
 # Seconds to wait for a sandbox.
 _TIMEOUT = 3.0
-# Deployments with the older sign-in page.
-_NEW_PAGE = ("https://taskcluster.net",)
+# Deployments that have the older sign-in page.
+_WITH_OLDER_PAGE = ("https://taskcluster.net",)
 
 
 def resolve_flow(flow: str, root_url: str) -> str:
     """Return which of the two pages to open: `create`, or `new` on a deployment that has the older one."""
     if flow == "auto":
-        return "new" if root_url.rstrip("/") in _NEW_PAGE else "create"
+        return "new" if root_url.rstrip("/") in _WITH_OLDER_PAGE else "create"
     return flow
 
 
 def has_new_page(root_url: str) -> bool:
     """Return whether the deployment is known to have the page `new`. A sandbox says so itself."""
-    if root_url.rstrip("/") in _NEW_PAGE:
+    if root_url.rstrip("/") in _WITH_OLDER_PAGE:
         return True
     if not root_url.startswith("http://"):  # on loopback alone
         return False

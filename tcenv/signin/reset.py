@@ -1,7 +1,7 @@
-"""Reset a client's token by API, without a browser, where the session may.
+"""Reset a client's token through the API, without a browser, if the session may do so.
 
-The stored token is worthless after the reset. So the session is marked in the store first, which shows that the store can be
-written; then comes the reset; then the new session is stored; then everything else."""
+A reset makes the stored token worthless. So first mark the session in the store, which shows that the store can be written;
+then reset the token; then store the new session; then do everything else."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class _Plan:
 
 
 def reset_session(session: Session, profile: Profile, store: Store, progress: Progress) -> Session | None:
-    """Return a session of the same client with a new token, stored, and with the scopes and the end that `profile` asks for
-    where the session may change them; None where only a browser can give what is asked for.
+    """Reset the token of a session, store it, and return the new session. Gives its client the scopes and the end that
+    `profile` asks for, if the session may change them. Returns None if only a browser can do what is asked for.
 
-    Raises StoreError before the reset where the store cannot be written, so nothing has changed then; DeploymentError where the
-    deployment is out, because its page does not work either."""
+    Raises StoreError before the reset if the store cannot be written, and DeploymentError if the deployment is out, because its
+    page does not work either."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
     deployment = Deployment(profile.root_url, deadline=time.monotonic() + profile.timeout, argument=profile.argument)
@@ -63,7 +63,7 @@ def reset_session(session: Session, profile: Profile, store: Store, progress: Pr
 
 
 def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan | None:
-    """Return what to do by API; None where the session may not, or where only the page can give what is asked for."""
+    """Return what to do through the API. Returns None if the session may not, or if only the page can do what is asked for."""
     client_id = session.credentials.client_id
     held = session.scopes
     if held is None and not any("assume:".startswith(scope[:7].rstrip("*")) for scope in session.asked):
@@ -133,7 +133,7 @@ def _call_reset(session: Session, store: Store, deployment: Deployment) -> str:
     except CredentialsRejected:
         raise
     except DeploymentError as error:
-        # Where nobody knows whether the token is as before, the mark stays, and the next command asks the deployment.
+        # If it is unknown whether the old token still works, keep the mark: the next command asks the deployment.
         with suppress(DeploymentError, StoreError):
             if not isinstance(error, Refused):
                 deployment.confirm(session.credentials)
