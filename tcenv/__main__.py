@@ -138,7 +138,7 @@ def _carry_out(arguments: list[str]) -> int:
     if arguments and _sets_verbosity(arguments):
         from tcenv import verbosity
 
-        arguments = [arguments[0], *verbosity.take(arguments[1:])]
+        arguments = [arguments[0], *verbosity.take_options(arguments[1:])]
         is_verbose = verbosity.is_verbose
     # The hot path prints nothing about what it does.
     if arguments and arguments[0] in _HOT and not is_verbose:

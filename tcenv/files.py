@@ -1,4 +1,4 @@
-"""Write files of the user's own: whole or not at all, readable by nobody else, and under a lock where they are changed."""
+"""Write the user's own files: whole or not at all, readable by nobody else, and under a lock where tcenv changes them."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
 
 
 def write_privately(path: str, data: bytes, *, durable: bool = False) -> None:
-    """Replace `path` by `data`: at every moment others see the old content or the new, whole. Mode 0600, in a directory of
-    the user's own. `durable` waits until it is on the disk, for what a power cut must not take. Raises StoreError,
-    OSError."""
+    """Replace the content of `path` by `data` in one step: others see the old content or the new. The file has the mode 0600, in
+    a directory of the user's own. With `durable`, returns once the data is on the disk, where no power cut takes it. Raises
+    StoreError, OSError."""
     directory = os.path.dirname(path)
     make_private_directory(directory)
     sweep(directory)
@@ -86,10 +86,10 @@ def write_privately(path: str, data: bytes, *, durable: bool = False) -> None:
 
 
 def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 0o600) -> bool:
-    """Replace a file that the user may have linked or opened to others: links are followed, and owner and mode stay. A new
-    file gets `mode` within the umask. The content is on the disk when this returns.
+    """Replace the content of a file that the user may have linked or opened to others. Follows links, and keeps owner and
+    mode. A new file gets `mode` within the umask. The content is on the disk when this returns.
 
-    `before` is the content that `data` was made from: False, and nothing is changed, where the file holds another one by now.
+    `before` is the content that `data` was made from. Returns False, and changes nothing, if the file holds another one by now.
     Raises Foreign (also for a new file in a directory of another user), OSError."""
     path = os.path.realpath(path)
     directory, name = os.path.split(path)
@@ -167,8 +167,8 @@ def _read(path: str) -> bytes:
 
 
 def sweep(directory: str, beginning: str = ".") -> None:
-    """Remove the temporary files of killed writers in `directory` whose names have this `beginning`: tokens may be in them. A
-    writer at work is alive (or, where that cannot be told, young)."""
+    """Remove the temporary files of killed writers in `directory` whose names have this `beginning`, since they may hold tokens.
+    Keeps the file of a writer that is alive (on Windows: a young file)."""
     with suppress(OSError):
         for entry in os.scandir(directory):
             if entry.name.startswith(beginning) and entry.name.endswith(".tmp"):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _LOGIN = {"--shell": "shell"}
 _EXEC = {"--scope": "scopes", "--for": "term", "--as": "purpose"}
 _ENV = {**_LOGIN, **_EXEC}
-# Proxy options that need no check before the command starts.
-_BEHIND_A_PROXY = {
+# Options of a run with a proxy that need no check before the command starts.
+_PROXY_FLAGS = {
     "--proxy": "proxy",
     "--read-only": "read_only",
     "--unsigned": "unsigned",
@@ -119,10 +119,10 @@ def _exec(arguments: list[str], announce: Announce) -> int | None:
         return None
     cut = arguments.index("--")
     before, command = arguments[:cut], arguments[cut + 1 :]
-    flags = {_BEHIND_A_PROXY[word] for word in before if word in _BEHIND_A_PROXY}
+    flags = {_PROXY_FLAGS[word] for word in before if word in _PROXY_FLAGS}
     if not command or (flags and "proxy" not in flags):
         return None
-    profile, options = _parse([word for word in before if word not in _BEHIND_A_PROXY], {} if flags else _EXEC)
+    profile, options = _parse([word for word in before if word not in _PROXY_FLAGS], {} if flags else _EXEC)
     found, file = live_session.find(profile, for_signing_in=True)
     if flags and session_file.ITEM in found[0]:
         raise HandOver

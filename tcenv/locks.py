@@ -6,8 +6,8 @@ import errno
 import os
 import time
 
-# Seconds between two attempts at another process's lock. A program that uses tcenv as a library may need the signals and
-# the timer for itself.
+# Seconds between two attempts at another process's lock. Attempts need no timer and no signal, which a program that uses tcenv
+# as a library may need for itself.
 _SHORTEST, _LONGEST = 0.005, 0.1
 
 

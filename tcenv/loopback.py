@@ -1,4 +1,4 @@
-"""Sockets that listen on this machine alone: the same port of both loopback families."""
+"""Open sockets that listen on this machine alone: the same port of both loopback families."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ FAMILIES = ((socket.AF_INET, "IPv4", "127.0.0.1"), (socket.AF_INET6, "IPv6", "::
 
 
 def bind(port: int) -> tuple[list[socket.socket], int]:
-    """Return sockets on the same port of both loopback families. Another program on the other family would get the token,
-    since browsers try both. One alone where the machine does not have the other. Raises TcenvError."""
+    """Return sockets on the same port of both loopback families, and that port; one socket if the machine has one family.
+    Browsers try both, so another program on the other family would get the token. `port` is 0 for a free one. Raises
+    TcenvError."""
     for _ in range(1 if port else _TRIES):
         bound: list[socket.socket] = []
         number = port
@@ -52,9 +53,9 @@ def bind(port: int) -> tuple[list[socket.socket], int]:
     raise TcenvError("No port is free on both 127.0.0.1 and ::1.")
 
 
-def describe_missing(there: Collection[str]) -> str:
-    """Say which families loopback lacks, where it has the addresses in `there` alone."""
-    missing = [f"{name} ({address})" for _, name, address in FAMILIES if address not in there]
+def describe_missing(addresses: Collection[str]) -> str:
+    """Say which families loopback lacks if it has only these `addresses`."""
+    missing = [f"{name} ({address})" for _, name, address in FAMILIES if address not in addresses]
     return f"it has neither {' nor '.join(missing)}" if len(missing) > 1 else f"it has no {missing[0]}"
 
 

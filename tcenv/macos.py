@@ -1,4 +1,4 @@
-"""Ask macOS what no other system tells: whether FileVault encrypts the disk, which Mac this is, and its name."""
+"""Ask macOS for facts that no other system has: whether FileVault encrypts the disk, which Mac this is, and its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tcenv.files import write_privately
 # By absolute paths: another program of that name must not answer.
 FDESETUP = "/usr/bin/fdesetup"
 SCUTIL = "/usr/sbin/scutil"
-_SECONDS = 5.0
+_TIMEOUT = 5.0
 
 
 def is_disk_encrypted() -> bool | None:
@@ -66,7 +66,7 @@ def _read(note: str) -> tuple[str, str] | None:
 
 def get_machine_id() -> str:
     """Return the id of this Mac's hardware in hexadecimal, or "" (gethostuuid(3))."""
-    found, wait = ctypes.create_string_buffer(16), (ctypes.c_long * 2)(int(_SECONDS), 0)
+    found, wait = ctypes.create_string_buffer(16), (ctypes.c_long * 2)(int(_TIMEOUT), 0)
     try:
         failed = ctypes.CDLL(None).gethostuuid(found, wait)
     except (AttributeError, OSError):
@@ -76,7 +76,7 @@ def get_machine_id() -> str:
 
 def _run(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return ""
     return done.stdout if done.returncode == 0 else ""

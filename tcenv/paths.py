@@ -95,7 +95,7 @@ def describe_squatter() -> str | None:
 
 
 def runtime_directories() -> list[str]:
-    """Return the existing directories that are or were those of the `runtime` store, in this shell or another one."""
+    """Return the existing directories that this shell or another one uses, or used, for the `runtime` store."""
     value = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [os.path.join(value, "tcenv")] if os.path.isabs(value) else []
     if hasattr(os, "geteuid"):
@@ -194,7 +194,7 @@ class Foreign(PermissionError):
     """A file or a directory belongs to another user."""
 
 
-#: The files that were not read because they belong to another user, in order.
+#: The files that tcenv has not read because they belong to another user, in order.
 ignored: list[str] = []
 # Stands for root, and for every other user without a number, inside a user namespace.
 _UNMAPPED = 65534

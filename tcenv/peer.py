@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _socket import socket as Socket
     from collections.abc import Collection, Iterator
 
-# Other kernels do not tell whose a connection is (see docs/threats.md).
+# Other kernels do not say who owns a connection (see docs/threats.md).
 KERNEL_TELLS = sys.platform == "linux"
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.

@@ -1,4 +1,4 @@
-"""The files that are shell code: one copy, in the checkout or in the installed package."""
+"""Find the files that are shell code: one copy, in the checkout or in the installed package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 def find_folder(name: str) -> str:
-    """Return the folder `shell` or `completions`. A checkout's own goes first: an editable install serves what is edited."""
+    """Return the folder `shell` or `completions`. In a checkout, an editable installation uses the folder
+    that you edit."""
     checkout = os.path.dirname(_PACKAGE)
     own = os.path.join(checkout, name)
     if os.path.exists(os.path.join(checkout, "pyproject.toml")) and os.path.isdir(own):
@@ -16,10 +17,10 @@ def find_folder(name: str) -> str:
     return os.path.join(_PACKAGE, f"_{name}")
 
 
-def read(place: str, name: str) -> str | None:
-    """Read the file `name` in `shell` or `completions`; None where there is none."""
+def read(folder: str, name: str) -> str | None:
+    """Return the text of the file `name` in `shell` or `completions`, or None if there is none."""
     try:
-        with open(os.path.join(find_folder(place), name), encoding="utf-8") as file:
+        with open(os.path.join(find_folder(folder), name), encoding="utf-8") as file:
             return file.read()
     except FileNotFoundError:
         return None

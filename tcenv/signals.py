@@ -59,8 +59,8 @@ def block_all() -> set[int] | None:
 
 
 class HeldSignals:
-    """A context in which no signal that can be caught ends or interrupts the process: for the moments in which its memory holds
-    the only copy of something.
+    """A context in which no signal that can be caught ends or interrupts the process. Use it while the memory of the process
+    holds the only copy of something.
 
     `with` yields the list of the signals that come. The first of them takes effect afterwards; empty the list, and none does.
     Outside of the main thread there is nothing to hold: Python runs handlers in the main thread alone."""
@@ -81,8 +81,8 @@ class HeldSignals:
 
 
 class BlockedSignals:
-    """A context in which this thread takes no signal, for starting a thread that never takes one: those of the process are then
-    left to the main thread."""
+    """A context in which this thread takes no signal. A thread that starts in it never takes one, so the main thread gets those
+    of the process."""
 
     def __enter__(self) -> None:
         self._former = block_all()

@@ -9,7 +9,7 @@ def replace_unprintable(text: str) -> str:
 
 
 def end_sentence(text: str) -> str:
-    """Add a full stop to `text` if it ends without one, as the messages of a deployment do, so that a sentence can follow."""
+    """Add a full stop to `text` if it has none, so that a sentence can follow. The messages of a deployment have none."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 

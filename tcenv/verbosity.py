@@ -25,7 +25,7 @@ is_quiet = False
 is_verbose = False
 
 
-def take(arguments: Sequence[str]) -> list[str]:
+def take_options(arguments: Sequence[str]) -> list[str]:
     """Set the level from a command's options, else from a variable. Returns `arguments` without these options. Reads nothing
     after `--`. Raises UsageError."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
@@ -40,7 +40,7 @@ def take(arguments: Sequence[str]) -> list[str]:
 
 
 def set_level(*, quiet: bool = False, verbose: bool = False) -> None:
-    """Set how much tcenv says from now on."""
+    """Set how much tcenv prints from now on."""
     global is_quiet, is_verbose
     is_quiet, is_verbose = quiet, verbose
 

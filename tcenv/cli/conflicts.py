@@ -21,7 +21,7 @@ _SECRET = re.compile(
 )
 
 
-def find_credentials() -> Iterator[tuple[str, str]]:
+def find_conflicts() -> Iterator[tuple[str, str]]:
     """Yield each source of credentials that was found, and what to do about it."""
     yield from _check_go()
     yield from _check_mach()

@@ -255,7 +255,7 @@ def _check_variables(options: Options) -> Iterator[Finding]:
 
 def _check_other_credentials(options: Options) -> Iterator[Finding]:
     found = False
-    for problem, fix in conflicts.find_credentials():
+    for problem, fix in conflicts.find_conflicts():
         found = True
         yield Finding("other credentials", "note", problem, fix)
     if not found:

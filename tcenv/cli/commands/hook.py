@@ -1,4 +1,4 @@
-"""`tcenv hook`, where the hot path does not know the answer."""
+"""`tcenv hook`, where the hot path hands over."""
 
 from __future__ import annotations
 

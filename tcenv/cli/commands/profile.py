@@ -86,7 +86,7 @@ def _list_configured() -> tuple[dict[str, str], str | None, str]:
 
 
 class _StoredSession(NamedTuple):
-    """What `profile list` tells of a session. `expires` is in seconds since the epoch."""
+    """A stored session as `profile list` shows it. `expires` is in seconds since the epoch."""
 
     root_url: str
     client_id: str

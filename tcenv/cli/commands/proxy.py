@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
     from tcenv.cli.parsing import proxy_options as p
 
-# Seconds between two looks at the end of the session that the proxy signs with.
+# How often to note the end of the session that the proxy signs with (seconds).
 _SESSION_CHECK = 15.0
 
 
@@ -55,7 +55,7 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Run a proxy in the foreground until Ctrl-C, and print the statements that make a shell use it."""
-    job_control.refuse_where_the_shell_waits("proxy")
+    job_control.require_foreground("proxy")
     if options.output is None and os.isatty(1):
         raise UsageError(
             "The output contains the run's token, so tcenv does not print it to a terminal.", _make_output_hint(options)
@@ -95,8 +95,8 @@ def run(options: Options) -> int:
 
 
 def _make_output_hint(options: Options) -> Hint:
-    """Return the command with a file that does not exist yet, and the line with which another terminal's shell reads that
-    file."""
+    """Return a hint with the same command and a new output file, and with the line that reads this file in another
+    terminal."""
     directory = os.environ.get("XDG_RUNTIME_DIR") or paths.home()
     number = 1
     while os.path.lexists(path := os.path.join(directory, f"tcenv-proxy{number if number > 1 else ''}.env")):

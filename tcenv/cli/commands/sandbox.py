@@ -26,7 +26,7 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Serve until Ctrl-C. Raises TcenvError."""
-    job_control.refuse_where_the_shell_waits("sandbox")
+    job_control.require_foreground("sandbox")
     try:
         return serve(port=options.port or 0, public=not options.private)
     except ValueError as error:

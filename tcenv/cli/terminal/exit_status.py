@@ -97,7 +97,7 @@ def _report_bug(failure: BaseException) -> None:
 
 
 def fail_evaluation(arguments: Sequence[str]) -> None:
-    """Print the statement that makes the evaluation of our output fail, where there is one and no terminal would show it."""
+    """Print the statement that makes the evaluation of the output fail, if a shell evaluates it and no terminal shows it."""
     if not arguments or arguments[0] not in EVALUATED or os.isatty(1):
         return
     if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):

@@ -10,7 +10,7 @@ from tcenv import cli
 from tcenv.errors import UsageError
 
 
-def refuse_where_the_shell_waits(command: str) -> None:
+def require_foreground(command: str) -> None:
     """Raise UsageError where an interactive shell, which names itself in `__TCENV_FUNCTION`, runs its function for
     `tcenv COMMAND &`. tcenv is in the shell's own process group only there and in a pipeline."""
     if cli.from_function in ("", "1") or os.getpgrp() != os.getppid() or _is_in_pipeline():

@@ -36,8 +36,8 @@ ASCII = {
 
 
 def replace_closed(arguments: Sequence[str]) -> None:
-    """Open /dev/null in place of every closed stream, for this process alone: what `exec` becomes finds them closed. Otherwise
-    the next file or socket would take the stream's number and receive its output. Raises TcenvError for a closed standard
+    """Open /dev/null in place of every closed stream. Otherwise the next file or socket would take the stream's number and
+    receive its output. The command that `exec` starts still finds them closed. Raises TcenvError for a closed standard
     output, except for `exec`."""
     missing = [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
     # Python closes these descriptors on exec.
