@@ -8,8 +8,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 def find_folder(name: str) -> str:
-    """Return the folder `shell` or `completions`. In a checkout, an editable installation uses the folder
-    that you edit."""
+    """Return the folder `shell` or `completions`. An editable installation uses those of the checkout, which you edit."""
     checkout = os.path.dirname(_PACKAGE)
     own = os.path.join(checkout, name)
     if os.path.exists(os.path.join(checkout, "pyproject.toml")) and os.path.isdir(own):
