@@ -85,6 +85,15 @@ def write_privately(path: str, data: bytes, *, durable: bool = False) -> None:
         _replace(path, data, durable=durable)
 
 
+def is_first_time(note: str) -> bool:
+    """Return whether the file `note` is not there yet, and create it: for what the user must read only once."""
+    if os.path.lexists(note):
+        return False
+    with suppress(OSError, StoreError):
+        write_privately(note, b"")
+    return True
+
+
 def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 0o600) -> bool:
     """Replace the content of a file that the user may have linked or opened to others. Follows links, and keeps owner and
     mode. A new file gets `mode` within the umask. The content is on the disk when this returns.

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from tcenv import paths
 from tcenv.errors import StoreError
-from tcenv.files import write_privately
+from tcenv.files import is_first_time, write_privately
 
 # By absolute paths: another program of that name must not answer.
 FDESETUP = "/usr/bin/fdesetup"
@@ -28,11 +28,7 @@ def is_disk_encrypted() -> bool | None:
 def should_warn_of_plain_disk() -> bool:
     """Return whether to warn the user that FileVault does not encrypt the disk: once in a home."""
     note = os.path.join(paths.state_directory(), "filevault-said")
-    if os.path.lexists(note) or is_disk_encrypted() is not False:
-        return False
-    with suppress(OSError, StoreError):
-        write_privately(note, b"")
-    return True
+    return not os.path.lexists(note) and is_disk_encrypted() is False and is_first_time(note)
 
 
 def get_local_host_name() -> str:

@@ -138,7 +138,7 @@ def _print_help(words: Sequence[str]) -> int | None:
     if (measure_width() or 80) < 80 or (len(names) == 2 and names[0] in GROUPS and find(names) == (names[0], 1)):
         return None
     # An argument may stand before the option: then the first word alone is the command.
-    for name in ("-".join(names), names[0] if names else "tcenv", "tcenv" if not names else ""):
+    for name in ("-".join(names), names[0]) if names else ("tcenv",):
         try:
             descriptor = os.open(f"{os.path.dirname(__file__)}/help_texts/{name}.txt", os.O_RDONLY)
         except OSError:

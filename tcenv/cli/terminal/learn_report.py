@@ -13,6 +13,7 @@ from tcenv.config import config_file
 from tcenv.deployment.patterns import LONGEST_HEADER
 from tcenv.errors import TcenvError
 from tcenv.proxy.header_length import measure_certificate
+from tcenv.text import format_count
 
 if TYPE_CHECKING:
     from tcenv.proxy.learn import LearnResult
@@ -59,10 +60,9 @@ def _report_needed(learned: LearnResult, opened: OpenedSession) -> None:
             messages.confirm("The command needed no scopes.")
         return
     length = measure_certificate(opened.session.credentials.client_id, learned.scopes)
-    number = len(learned.scopes)
     messages.confirm(
-        f"The command needed {number} scope{'s' if number > 1 else ''}; a request with a certificate for "
-        f"{'them' if number > 1 else 'it'} has a header of {length:,} characters (at most {LONGEST_HEADER:,})."
+        f"The command needed {format_count(len(learned.scopes), 'scope')}; a request with a certificate for "
+        f"{'them' if len(learned.scopes) > 1 else 'it'} has a header of {length:,} characters (at most {LONGEST_HEADER:,})."
     )
     for scope in learned.scopes:
         calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}

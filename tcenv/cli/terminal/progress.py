@@ -6,15 +6,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tcenv import paths, verbosity
 from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.moving_lines import MovingLines
 from tcenv.deployment.scopes import describe_narrowing, find_missing
-from tcenv.errors import TcenvError
-from tcenv.files import write_privately
+from tcenv.files import is_first_time
 from tcenv.text import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -166,9 +164,4 @@ class SignInProgress:
 
     def _is_first_time(self, topic: str) -> bool:
         """Return whether the user of this profile has not read about `topic` yet, and remember that they have now."""
-        place = os.path.join(paths.state_directory(), "told", f"{topic}-{self._profile.name}")
-        if os.path.exists(place):
-            return False
-        with suppress(OSError, TcenvError):
-            write_privately(place, b"")
-        return True
+        return is_first_time(os.path.join(paths.state_directory(), "told", f"{topic}-{self._profile.name}"))
