@@ -58,3 +58,11 @@ def make_sign_in_url(
         defaults["callback_url"] = callback_url
     wanted = {name: value for name, value in defaults.items() if value != []}
     return f"{root_url}/auth/clients/{variant}?{urlencode(wanted, doseq=True)}"
+
+
+def read_callback(callback: Callback) -> dict[str, str]:
+    """Return the parameters of the only callback, undecoded."""
+    assert len(callback.paths) == 1
+    path, _, query = callback.paths[0].partition("?")
+    assert path == "/secret-path"
+    return dict(pair.split("=", 1) for pair in query.split("&"))

@@ -62,6 +62,17 @@ def approve(page: Page, url: str) -> None:
     page.wait_for_load_state()
 
 
+def read_error(page: Page) -> str:
+    """Wait for the page's error and return it."""
+    expect(page.locator("#error")).to_be_visible()
+    return page.locator("#error").inner_text()
+
+
+def wait_for_callback(page: Page) -> None:
+    """Wait until the browser shows the answer to the callback."""
+    expect(page.locator("body")).to_have_text("received")
+
+
 if __name__ == "__main__":
     with open_browser_page() as page:
         approve(page, sys.argv[1])

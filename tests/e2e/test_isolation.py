@@ -1,4 +1,4 @@
-"""The tests find the same surroundings on every start: run those about the end of a process as `nohup` does."""
+"""Check that the tests find the same environment on every start. Run those about signals as `nohup` does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.programs import require
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.linux
-# What somebody may start the tests from. Ends as the command that follows.
+# Sets what the starter of the tests may have set, then becomes the command that follows.
 _ODD_STARTER = """
 import os, resource, signal, sys
 os.umask(0o077)
@@ -28,7 +28,7 @@ for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.S
     signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
 os.close(0)
-# In the shared memory of the tests that run this one. What this process becomes is to see none of it.
+# This file is in the shared memory of the outer tests. The inner ones must not see it.
 open(f"/dev/shm/starter-{os.getpid()}", "w").close()
 os.execvp(sys.argv[1], sys.argv[1:])
 """
@@ -48,7 +48,7 @@ _ODD_VARIABLES = {
     "LC_ALL": "tr_TR.UTF-8",
     "TMUX": "/tmp/tmux-0/default,1,0",
 }
-# SIGPIPE and SIGXFSZ, which Python ignores by itself.
+# Python itself ignores SIGPIPE and SIGXFSZ.
 _BY_PYTHON = "0000000001001000"
 _LOOK = """
 import json, os, resource
@@ -67,10 +67,10 @@ print(json.dumps({
 """
 
 
-def test_a_child_finds_nothing_of_the_starter() -> None:
+def test_a_child_inherits_nothing_of_the_starter() -> None:
     look = [sys.executable, "-c", _LOOK]
     found = json.loads(subprocess.run(look, capture_output=True, text=True, check=True, stdin=None).stdout)
-    # glibc ignores its two internal signals (32 and 33) in what posix_spawn starts, make's children among them.
+    # glibc ignores its two internal signals (32 and 33) in processes of posix_spawn, such as make's children.
     found["ignored"] = f"{int(found['ignored'], 16) & ~(3 << 31):016x}"
     environment = found.pop("environ")
     assert found == {
@@ -83,7 +83,7 @@ def test_a_child_finds_nothing_of_the_starter() -> None:
 
 @pytest.fixture
 def starter() -> dict[str, str]:
-    """The environment of somebody with sessions, proxies and odd settings."""
+    """Return an environment with sessions, proxies and odd settings."""
     if isolation.shared_memory_problem:
         pytest.skip(isolation.shared_memory_problem)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("TCENV_TEST_", "PYTEST_"))}
@@ -99,7 +99,7 @@ def run_tests(
     return subprocess.run(line, cwd=PROJECT, env=starter, stdin=stdin, capture_output=True, text=True, check=False)
 
 
-def test_under_nohup_and_without_stdin_signals_end_what_they_end(starter: dict[str, str]) -> None:
+def test_signals_work_under_nohup_and_without_stdin(starter: dict[str, str]) -> None:
     files = {str(path) for path in (PROJECT / "tests").rglob("test_*.py") if "mark.signals" in path.read_text()}
     done = run_tests(starter, [require("nohup")], "-m", "signals", *sorted(files - {__file__}))
     assert (done.returncode, " passed" in done.stdout) == (0, True), done.stdout + done.stderr
@@ -111,7 +111,7 @@ def test_an_odd_starter_changes_nothing(
     command: tuple[str, ...], workers: tuple[str, ...], starter: dict[str, str]
 ) -> None:
     ours, terminal = pty.openpty()
-    name = f"{__file__}::{test_a_child_finds_nothing_of_the_starter.__name__}"
+    name = f"{__file__}::{test_a_child_inherits_nothing_of_the_starter.__name__}"
     done = run_tests(starter, [require(command[0]), *command[1:]], *workers, name, stdin=terminal)
     os.close(ours)
     os.close(terminal)

@@ -155,9 +155,9 @@ ROWS = (
             RESET + "test_a_full_disk_prevents_a_reset",
             RESET + "test_a_store_that_fails_after_the_reset_costs_no_token[full]",
             WAIT + "test_a_session_that_cannot_be_stored_reaches_the_shell",
-            "tests/e2e/test_ending.py::test_a_report_that_cannot_be_written_is_no_success",
-            "tests/e2e/test_ending.py::test_a_stdout_that_takes_nothing_is_an_error",
-            "tests/e2e/test_ending.py::test_a_stderr_that_takes_nothing_loses_no_session",
+            "tests/e2e/test_signals_and_streams.py::test_a_report_that_cannot_be_written_fails",
+            "tests/e2e/test_signals_and_streams.py::test_a_full_stdout_is_an_error",
+            "tests/e2e/test_signals_and_streams.py::test_a_full_stderr_loses_no_session",
         ),
     ),
     Row(
@@ -174,7 +174,7 @@ ROWS = (
         "with 16: nothing, it works; with fewer: one sentence, and the evaluation fails",
         (
             WAIT + "test_a_sign_in_with_few_descriptors_works_or_fails_cleanly",
-            "tests/e2e/test_ending.py::test_too_few_descriptors_to_start_with",
+            "tests/e2e/test_signals_and_streams.py::test_too_few_descriptors_fail_the_evaluation",
         ),
     ),
     Row(
@@ -213,7 +213,7 @@ ROWS = (
     Row(
         "Signals at any moment of a command; closed and full streams",
         "that the command was interrupted or cannot write; the evaluation fails",
-        ("tests/e2e/test_ending.py",),
+        ("tests/e2e/test_signals_and_streams.py",),
     ),
     Row(
         "Interruptions of a reset by SIGINT, SIGTERM, SIGHUP and SIGKILL at random moments",

@@ -1,5 +1,5 @@
-"""Every block that is marked `sh` can be pasted whole into bash, zsh and fish as people's shells are, with bracketed paste and
-without: the shell takes every line, and the last one succeeds."""
+"""Paste every block that is marked `sh` into interactive bash, zsh and fish, with bracketed paste and without. The shell
+must accept every line, and the last one must succeed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tests.docs.blocks import Block, read_blocks, write_programs
 from tests.programs import require
 from tests.world import sign_in
 
-# Interactive and without start-up files. zsh has no comments at its prompt then, as people's zsh.
+# The shells are interactive and have no start-up files. zsh then has no comments at its prompt.
 SHELLS = {"bash": ["--noprofile", "--norc", "-i"], "zsh": ["-f", "-i"], "fish": ["--no-config", "-i"]}
 INIT = {"fish": "tcenv init fish | source"}
 STATUS = {"fish": "$status"}
-# What a shell says of a line that it cannot read or run.
+# Messages of a shell about a line that it cannot read or run.
 REFUSED = re.compile(
     r"command not found|[Uu]nknown command|no matches found|parse error|syntax error|bad pattern|Unsupported use|"
     r"No matches for wildcard|Expected a|not a valid identifier|event not found"
 )
-# It removes everything, so it comes last. docs/sandbox.md starts a server, and tests/e2e/sandbox runs it.
+# LAST removes everything. ELSEWHERE starts a server, and tests/e2e/sandbox runs it.
 LAST, ELSEWHERE = "docs/install.md", "docs/sandbox.md"
-# This needs only the shell's function, which is there.
+# This test runs the blocks with this reason.
 TYPED = "tests/e2e/docs/test_paste.py pastes it"
 
 
 def pasted() -> list[Block]:
-    """Return the blocks in the order in which they are pasted."""
+    """Return the blocks in the order in which the test pastes them."""
     found = [
         block
         for block in read_blocks()
@@ -41,7 +41,7 @@ def pasted() -> list[Block]:
 
 @pytest.mark.parametrize("bracketed", [True, False], ids=["bracketed", "plain"])
 @pytest.mark.parametrize("shell", SHELLS)
-def test_each_block_is_pasted_whole(shell: str, bracketed: bool, tmp_path: Path) -> None:
+def test_each_block_can_be_pasted_as_a_whole(shell: str, bracketed: bool, tmp_path: Path) -> None:
     write_programs(tmp_path)
     with Sandbox() as sandbox:
         (tmp_path / "config.toml").write_text(f'[profiles.community]\nroot_url = "{sandbox.root_url}"\n')
@@ -58,7 +58,7 @@ def test_each_block_is_pasted_whole(shell: str, bracketed: bool, tmp_path: Path)
         )
 
         def run(text: str, end: str) -> tuple[str, str]:
-            """Send a text and a line that tells its status; what was shown, and the status."""
+            """Send a text and a line that prints its status. Return the output and the status."""
             child.send(text)
             child.send(f"echo end-{STATUS.get(shell, '$?')}-{end}\r")
             child.expect(rf"end-(\d+)-{end}\b")
@@ -77,8 +77,8 @@ def test_each_block_is_pasted_whole(shell: str, bracketed: bool, tmp_path: Path)
             child.close(force=True)
 
 
-def test_the_marks_of_the_blocks_are_right() -> None:
-    """A comment behind a command, and a star outside of quotes, break in zsh."""
+def test_blocks_hold_nothing_that_breaks_in_zsh() -> None:
+    """A comment after a command and a star outside of quotes break in zsh."""
     wrong = [
         f"{block.id}: {line}"
         for block in read_blocks()

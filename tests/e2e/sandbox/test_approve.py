@@ -12,8 +12,7 @@ from tcenv.sandbox import Sandbox
 from tests.callback import listen_for_callback, make_sign_in_url
 from tests.chromium import approve as approve_in_chromium
 from tests.chromium import open_page
-
-USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
+from tests.world import HOSTILE_USER as USER
 
 
 def run_approve(*arguments: str) -> tuple[int, str, str]:

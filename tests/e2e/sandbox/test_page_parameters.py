@@ -1,31 +1,18 @@
-"""What the sign-in pages make of the parameters of their address. The embedded approver presses their buttons."""
+"""Check how the sign-in pages read the parameters of their address. The embedded approver presses their buttons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import NotApproved, approve
-from tests.callback import Callback, listen_for_callback, make_sign_in_url
+from tests.callback import Callback, make_sign_in_url
+from tests.world import HOSTILE_USER as USER
 
-USER = "mozilla-auth0/ad|Mozilla-LDAP|jo+hn!d@x.org"
 NAME = f"{USER}/tcenv"
 PAGES = ("create", "new")
-
-
-@pytest.fixture
-def tc() -> Iterator[Sandbox]:
-    with Sandbox(user=USER) as running:
-        yield running
-
-
-@pytest.fixture
-def callback() -> Iterator[Callback]:
-    with listen_for_callback() as listening:
-        yield listening
 
 
 @pytest.mark.parametrize("variant", PAGES)
@@ -36,7 +23,7 @@ def test_a_star_becomes_the_users_full_list(tc: Sandbox, callback: Callback, var
 
 
 @pytest.mark.parametrize("variant", PAGES)
-def test_no_scope_left_still_makes_a_client_and_a_callback(tc: Sandbox, callback: Callback, variant: str) -> None:
+def test_a_client_without_scopes_still_calls_back(tc: Sandbox, callback: Callback, variant: str) -> None:
     approve(make_sign_in_url(tc.root_url, callback.url, variant, scope=["nothing:of-the-kind"]))
     assert [path.partition("&")[0] for path in callback.paths] == [f"/secret-path?clientId={NAME}"]
     assert tc.clients[NAME].scopes == []
@@ -61,7 +48,7 @@ def test_twenty_scopes_fit(tc: Sandbox, callback: Callback, variant: str) -> Non
         ("new", {"scope": []}, "undefined"),
     ],
 )
-def test_some_values_crash_the_page(
+def test_an_invalid_value_crashes_the_page(
     tc: Sandbox, callback: Callback, variant: str, values: dict[str, str], message: str
 ) -> None:
     with pytest.raises(NotApproved, match=message):
@@ -84,14 +71,16 @@ def test_some_values_crash_the_page(
     ],
 )
 @pytest.mark.parametrize("variant", PAGES)
-def test_the_grammar_of_expires(tc: Sandbox, callback: Callback, variant: str, expires: str, seconds: int) -> None:
+def test_the_pages_read_every_form_of_expires(
+    tc: Sandbox, callback: Callback, variant: str, expires: str, seconds: int
+) -> None:
     approve(make_sign_in_url(tc.root_url, callback.url, variant, expires=expires))
     lifetime = tc.clients[NAME].expires - tc.clients[NAME].created
     assert seconds - 60 < lifetime <= seconds
 
 
 @pytest.mark.parametrize(("variant", "years"), [("create", 1000), ("new", None)])
-def test_without_expires_each_page_has_its_own_end(
+def test_a_missing_expires_gets_the_pages_default(
     tc: Sandbox, callback: Callback, variant: str, years: int | None
 ) -> None:
     approve(make_sign_in_url(tc.root_url, callback.url, variant, expires=[]))
@@ -110,7 +99,7 @@ def test_a_missing_name_becomes_undefined_and_an_empty_one_ends_in_a_slash(tc: S
 
 
 @pytest.mark.parametrize("name", ["a b", "tcenv#", "ü"])
-def test_a_name_outside_of_the_pattern_is_refused(tc: Sandbox, callback: Callback, name: str) -> None:
+def test_an_invalid_name_is_refused(tc: Sandbox, callback: Callback, name: str) -> None:
     with pytest.raises(NotApproved, match="must match regular expression"):
         approve(make_sign_in_url(tc.root_url, callback.url, name=name))
     assert not callback.paths
@@ -127,7 +116,7 @@ def test_a_name_outside_of_the_pattern_is_refused(tc: Sandbox, callback: Callbac
         "https://evil.example/?http://localhost/",
     ],
 )
-def test_a_callback_that_is_not_on_localhost_is_not_allowed(tc: Sandbox, url: str) -> None:
+def test_a_callback_outside_of_localhost_is_not_allowed(tc: Sandbox, url: str) -> None:
     with pytest.raises(NotApproved) as refused:
         approve(make_sign_in_url(tc.root_url, url))
     assert str(refused.value) == f"Callback URL {url} is not allowed."

@@ -1,4 +1,4 @@
-"""How a run ends early: whatever ends it, a shell that evaluates its output fails, and nobody sees a traceback."""
+"""End a run early: a shell that evaluates its output fails, and nobody sees a traceback."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def hooked(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path)}
 
 
-def waiting(env: dict[str, str], *arguments: str, **more: object) -> subprocess.Popen[str]:
-    """A login that has begun to wait for its browser."""
+def start_login(env: dict[str, str], *arguments: str, **more: object) -> subprocess.Popen[str]:
+    """Start a login, and return it when it waits for its browser."""
     process = subprocess.Popen(  # type: ignore[call-overload]
         [TCENV, "login", "--shell", "bash", *arguments],
         env={**env, "BROWSER": "true"},
@@ -61,9 +61,9 @@ def waiting(env: dict[str, str], *arguments: str, **more: object) -> subprocess.
 
 @pytest.mark.signals
 @pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str, deployment: Sandbox) -> None:
+def test_a_signal_during_the_wait_fails_the_evaluation(name: str, deployment: Sandbox) -> None:
     number = getattr(signal, f"SIG{name}")
-    process = waiting(make_env(deployment))
+    process = start_login(make_env(deployment))
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (128 + number, FAILURE)
@@ -72,7 +72,7 @@ def test_a_signal_while_the_browser_is_waited_for_fails_the_evaluation(name: str
 
 
 def wait_until_taken(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Wait until a signal that was sent is not pending any more."""
+    """Wait until a signal that was sent is no longer pending."""
     while True:
         status = Path(f"/proc/{process.pid}/status").read_text()
         pending = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
@@ -83,8 +83,8 @@ def wait_until_taken(process: subprocess.Popen[str], number: signal.Signals) -> 
 
 @pytest.mark.linux
 @pytest.mark.signals
-def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
-    process = waiting(make_env(deployment), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+def test_a_signal_that_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
+    process = start_login(make_env(deployment), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)
     wait_until_taken(process, signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
@@ -94,9 +94,9 @@ def test_what_nohup_ignores_stays_ignored(deployment: Sandbox) -> None:
 
 @pytest.mark.linux
 @pytest.mark.signals
-def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
-    """A browser that hangs up on the listener would send this signal."""
-    process = waiting(make_env(deployment))
+def test_a_broken_pipe_does_not_end_the_wait(deployment: Sandbox) -> None:
+    """A browser that closes its connection to the listener would cause this signal."""
+    process = start_login(make_env(deployment))
     process.send_signal(signal.SIGPIPE)
     wait_until_taken(process, signal.SIGPIPE)
     process.send_signal(signal.SIGINT)
@@ -105,14 +105,14 @@ def test_a_pipe_that_breaks_ends_no_wait(deployment: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["session", "none"])
-def test_from_the_first_line_on_no_signal_ends_it_without_a_word(
+def test_a_signal_at_any_moment_fails_the_evaluation(
     live: bool, deployment: Sandbox, hooked: dict[str, str], tmp_path: Path
 ) -> None:
     env = {**(sign_in(deployment) if live else make_env(deployment)), **hooked}
     whole = tcenv("env", "--shell", "bash", env={**env, "COUNT_TO": str(tmp_path / "count")})
     events = int((tmp_path / "count").read_text())
     assert events > 10
-    # Each moment is met by a signal (each eighth without a session, where there are many), and the first by all of them.
+    # A signal comes at each moment (at each eighth without a session, which has many), and each signal at the first.
     step = len(SIGNALS) * (1 if live else 8)
     for number, name in enumerate(SIGNALS):
         for moment in (1, *range(2 + number, events + 1, step)):
@@ -124,7 +124,7 @@ def test_from_the_first_line_on_no_signal_ends_it_without_a_word(
             assert (done.stdout, done.returncode) in expected, (name, moment, done)
 
 
-def test_a_command_that_exec_becomes_has_the_signals_of_its_caller(deployment: Sandbox) -> None:
+def test_exec_passes_on_the_signals_of_its_caller(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     status = ["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]
     own = subprocess.run(status, capture_output=True, text=True, env=env).stdout
@@ -142,20 +142,20 @@ def test_a_command_that_exec_becomes_has_the_signals_of_its_caller(deployment: S
 
 @pytest.mark.parametrize("command", ["login", "env", "logout", "status"])
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&-"])
-def test_a_closed_stdout_is_an_error_that_is_said(command: str, closed: str, deployment: Sandbox, home: Path) -> None:
+def test_a_closed_stdout_is_an_error(command: str, closed: str, deployment: Sandbox, home: Path) -> None:
     env = sign_in(deployment)
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     line = f"{TCENV} {command}{'' if command == 'status' else ' --shell bash'} {closed}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "" if "2>&-" in closed else "Standard output (1) is closed." in done.stderr
-    # Nothing that is opened takes the closed one's place.
+    # No opened file gets the closed descriptor.
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
-def test_a_closed_stderr_is_as_good_as_a_discarded_one(closed: str, deployment: Sandbox) -> None:
-    """The first command signs in: the browser, the listener and the session's file open descriptors while 2 is free."""
+def test_a_closed_stderr_equals_a_discarded_one(closed: str, deployment: Sandbox) -> None:
+    """The first command signs in: it opens a browser, a listener and the session's file while descriptor 2 is free."""
     env = make_env(deployment)
     shown = []
     for command in ("login --shell bash", "env --shell bash", "status --json", "hook bash", "profile list", "nonsense"):
@@ -184,7 +184,7 @@ def test_exec_leaves_closed_streams_to_its_command(deployment: Sandbox) -> None:
     assert "2" not in done.stdout.split()[1:] or done.stdout.split() == ["0", "1", "2"]
 
 
-def test_a_stdout_that_takes_nothing_is_an_error(deployment: Sandbox) -> None:
+def test_a_full_stdout_is_an_error(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -203,13 +203,13 @@ REPORTS = (
 )  # fmt: skip
 
 
-def test_a_report_that_cannot_be_written_is_no_success(deployment: Sandbox) -> None:
-    """A full disk is an error with a message; a reader that hangs up gets no message."""
+def test_a_report_that_cannot_be_written_fails(deployment: Sandbox) -> None:
+    """A full disk is an error with a message. A reader that closes its pipe gets no message."""
     env = sign_in(deployment)
     assert tcenv("profile", "set", "w", "--root-url", "https://w.example.com", env=env).returncode == 0
     assert tcenv("purpose", "set", "p", "--scope", "a", env=env).returncode == 0
     for number, words in enumerate(REPORTS):
-        # Both ways of Python's output, in turns: what one report meets with a full disk, the next does with a closed pipe.
+        # Alternate Python's two ways of output between the full disk and the closed pipe.
         env, other = ({**env, "PYTHONUNBUFFERED": value} for value in ("", "1")[:: (-1) ** number])
         with open("/dev/full", "w") as full:
             done = subprocess.run([TCENV, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=env)
@@ -222,7 +222,7 @@ def test_a_report_that_cannot_be_written_is_no_success(deployment: Sandbox) -> N
         assert (done.returncode, done.stderr) == (1, ""), (words, done)
 
 
-def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> None:
+def test_a_full_stderr_loses_no_session(deployment: Sandbox) -> None:
     env = make_env(deployment)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -240,7 +240,7 @@ def test_a_stderr_that_takes_nothing_loses_no_session(deployment: Sandbox) -> No
             assert subprocess.run([TCENV, *words], stderr=full, stdout=subprocess.DEVNULL, env=env).returncode == 0
 
 
-def test_too_few_descriptors_to_start_with(deployment: Sandbox) -> None:
+def test_too_few_descriptors_fail_the_evaluation(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     for limit in range(3, 8):
         done = subprocess.run(
@@ -249,6 +249,6 @@ def test_too_few_descriptors_to_start_with(deployment: Sandbox) -> None:
             text=True,
             env=env,
         )
-        # With fewer still it is the interpreter that cannot start, before our first line.
+        # With fewer, the interpreter cannot start.
         if "Python" not in done.stderr and "error while loading" not in done.stderr and done.returncode < 126:
             assert (done.returncode == 0) or done.stdout in (FAILURE, "false\n"), (limit, done)
