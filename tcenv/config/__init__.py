@@ -1,1 +1,1 @@
-"""What one run is about: the configuration file and its profiles, resolved into one value. Knows no command line."""
+"""The configuration: its file, its profiles and purposes, and which deployment a command means. Knows no command line."""

@@ -123,26 +123,49 @@ def _find_line(text: str, *path: str) -> int | None:
     return start or None
 
 
-def _make_error(path: str, text: str, keys: tuple[str, ...], what: str, hint: Hint | str | None = None) -> ConfigError:
+def _make_error(
+    path: str, text: str, keys: tuple[str, ...], problem: str, hint: Hint | str | None = None
+) -> ConfigError:
     line = _find_line(text, *keys)
     place = f"{path}, line {line}" if line else path
-    return ConfigError(f"{place}: {'.'.join(keys)}: {what}", hint)
+    return ConfigError(f"{place}: {'.'.join(keys)}: {problem}", hint)
 
 
-def _check_table(path: str, text: str, table: Mapping[str, Any], prefix: tuple[str, ...]) -> dict[str, Any]:
+def _check_keys(
+    path: str,
+    text: str,
+    table: Mapping[str, Any],
+    place: tuple[str, ...],
+    checks: Mapping[str, Any],
+    others: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Return the values of a table, as `checks` return them. `others` are keys that stand beside these."""
     result = {}
     for key, value in table.items():
-        if key not in KEYS or (not prefix and key == "root_url"):
-            known = [known for known in KEYS if prefix or known != "root_url"] + (
-                [] if prefix else ["default", "store"]
-            )
-            hint = "Give a profile a root_url, and name it as default." if key == "root_url" else None
-            raise _make_error(path, text, (*prefix, key), f"unknown key (known here: {', '.join(known)})", hint)
+        if key not in checks:
+            known = ", ".join((*checks, *others))
+            hint = None if place or key != "root_url" else "Give a profile a root_url, and name it as default."
+            raise _make_error(path, text, (*place, key), f"unknown key (known here: {known})", hint)
         try:
-            result[key] = KEYS[key](value)
+            result[key] = checks[key](value)
         except TcenvError as error:
-            raise _make_error(path, text, (*prefix, key), error.message, error.hint) from None
+            raise _make_error(path, text, (*place, key), error.message, error.hint) from None
     return result
+
+
+def _list_tables(
+    path: str, text: str, tables: Any, place: tuple[str, ...], kind: str, example: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the content of each table of a `kind` at `place`."""
+    header = ".".join(place)
+    if not isinstance(tables, dict):
+        raise _make_error(path, text, place, f"must be tables, like [{header}.{example}]")
+    for name, table in tables.items():
+        if not is_configurable_name(name):
+            raise _make_error(path, text, (*place, name), f"a {kind}'s name is letters, digits, '.', '_' and '-'")
+        if not isinstance(table, dict):
+            raise _make_error(path, text, (*place, name), f"must be a table, like [{header}.{name}]")
+        yield name, table
 
 
 def parse(text: str, path: str) -> Configuration:
@@ -160,51 +183,31 @@ def parse(text: str, path: str) -> Configuration:
     default = document.pop("default", None)
     store = document.pop("store", None)
     tables = document.pop("profiles", {})
-    named = _parse_purposes(path, text, document.pop("purposes", {}), ())
+    found = _parse_purposes(path, text, document.pop("purposes", {}), ())
     if store is not None and store not in STORES:
         raise _make_error(path, text, ("store",), f"must be one of {', '.join(STORES)}")
-    if not isinstance(tables, dict):
-        raise _make_error(path, text, ("profiles",), "must be tables, like [profiles.community]")
     profiles = {}
-    for name, table in tables.items():
-        if not is_configurable_name(name):
-            raise _make_error(path, text, ("profiles", name), "a profile's name is letters, digits, '.', '_' and '-'")
-        if not isinstance(table, dict):
-            raise _make_error(path, text, ("profiles", name), f"must be a table, like [profiles.{name}]")
-        named.update(_parse_purposes(path, text, table.pop("purposes", {}), ("profiles", name)))
-        profiles[name] = _check_table(path, text, table, ("profiles", name))
+    for name, table in _list_tables(path, text, tables, ("profiles",), "profile", "community"):
+        place = ("profiles", name)
+        found.update(_parse_purposes(path, text, table.pop("purposes", {}), place))
+        profiles[name] = _check_keys(path, text, table, place, KEYS)
         if "root_url" not in profiles[name]:
-            raise _make_error(path, text, ("profiles", name), "root_url is missing")
+            raise _make_error(path, text, place, "root_url is missing")
     if default is not None and (not isinstance(default, str) or default not in profiles):
         raise _make_error(path, text, ("default",), "is not a profile in this file")
-    return Configuration(default, store, _check_table(path, text, document, ()), profiles, named)
+    shared = {key: KEYS[key] for key in REMOVABLE}
+    defaults = _check_keys(path, text, document, (), shared, ("default", "store"))
+    return Configuration(default, store, defaults, profiles, found)
 
 
 def _parse_purposes(path: str, text: str, tables: Any, prefix: tuple[str, ...]) -> dict[tuple[str, str], Purpose]:
-    """Return the purposes of a table, by profile and name."""
+    """Return the purposes of everybody, or those of the profile whose table is at `prefix`, by profile and name."""
+    profile = prefix[1] if prefix else None
     place = (*prefix, "purposes")
-    if not isinstance(tables, dict):
-        raise _make_error(path, text, place, f"must be tables, like [{'.'.join(place)}.NAME]")
-    of = prefix[1] if prefix else None
     found = {}
-    for name, table in tables.items():
-        if not is_configurable_name(name):
-            raise _make_error(path, text, (*place, name), "a purpose's name is letters, digits, '.', '_' and '-'")
-        if not isinstance(table, dict):
-            raise _make_error(path, text, (*place, name), f"must be a table, like [{'.'.join(place)}.{name}]")
-        for key in table:
-            if key not in purposes.KEYS:
-                raise _make_error(
-                    path, text, (*place, name, key), f"unknown key (known here: {', '.join(purposes.KEYS)})"
-                )
-        try:
-            key = "scopes"
-            scopes = purposes.check_scopes(table.get(key))
-            key = "for"
-            term = purposes.check_term(table[key]) if key in table else None
-        except TcenvError as error:
-            raise _make_error(path, text, (*place, name, key), error.message, error.hint) from None
-        found[(of or "", name)] = Purpose(name, scopes, term, of)
+    for name, table in _list_tables(path, text, tables, place, "purpose", "NAME"):
+        values = _check_keys(path, text, {"scopes": None, **table}, (*place, name), purposes.KEYS)
+        found[(profile or "", name)] = Purpose(name, values["scopes"], values.get("for"), profile)
     return found
 
 

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tcenv.deployment.fromnow import parse_expires
 from tcenv.deployment.scopes import check_scope
 from tcenv.errors import Hint, UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-KEYS = ("scopes", "for")
 _LONGEST = 31 * 86400
 
 
@@ -45,6 +41,9 @@ def check_term(value: Any) -> str:
     if parse_expires(value) > _LONGEST:
         raise UsageError("Temporary credentials last 31 days at most.", "Accepted: 15m, 8h, 31d.")
     return value
+
+
+KEYS: Mapping[str, Any] = {"scopes": check_scopes, "for": check_term}
 
 
 def find(purposes: Mapping[tuple[str, str], Purpose], profile: str | None, name: str) -> Purpose:
