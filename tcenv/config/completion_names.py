@@ -1,7 +1,7 @@
 """The names that complete `[PROFILE]` and `--as`: configured profiles, deployments with a session or used lately, and purposes.
 
-The shell calls this at a keystroke. So it reads the configuration's index if that is current, asks no deployment and no keyring,
-and reports no error."""
+The shell calls this at a keystroke. So it reads the index of the configuration if that is current. It asks no deployment and no
+keyring, and reports no error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's name by default: the same on every run, and never that of another machine, profile or user."""
+"""Build the default name of a client: the same on every run, and never that of another machine, profile or user."""
 
 from __future__ import annotations
 

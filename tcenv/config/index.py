@@ -16,7 +16,7 @@ _MARK = "\n\n"
 
 
 class HandOver(Exception):
-    """The full command line has to carry out this run."""
+    """The full command line must carry out this run."""
 
 
 class Index:

@@ -1,7 +1,5 @@
-"""Find the live session that a command means by the configuration's index and the session's file, without a TOML parser.
-Leaves anything unusual to the full command line.
-
-The hot path imports this module, so it imports next to nothing."""
+"""Find the live session that a command means, by the configuration's index and the session's file. Leaves anything unusual
+to the full command line. Imports almost nothing (hot path)."""
 
 from __future__ import annotations
 
@@ -24,8 +22,6 @@ _DECIDING = ("TCENV_ROOT_URL", "TCENV_PROXY")
 _DECIDING_TO_SIGN_IN = (*_DECIDING, "TCENV_NAME", "TCENV_SCOPE", "TCENV_RESET")
 _BOOLEANS = ("0", "1", "false", "true", "no", "yes", "off", "on")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-
-
 # The other variables that `resolve` checks for every command.
 _CHECKED = (
     *("TCENV_PORT", "TCENV_TIMEOUT", "TCENV_LOGIN_EXPIRES", "TCENV_FLOW", "TCENV_NAME", "TCENV_SCOPE", "TCENV_RETRY"),
@@ -34,11 +30,11 @@ _CHECKED = (
 
 
 def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True) -> tuple[Parts, str]:
-    """Find the live session that the command line means. `argument` is its profile or root URL, None if it names none;
-    `for_signing_in` asks for a session that needs no renewal yet; `with_token` for the token also where the keyring has it.
+    """Find the live session that a command means. `argument` is a profile or a root URL (None: not given). `for_signing_in`
+    takes only a session that needs no renewal yet. `with_token` reads the token from the keyring if it is there.
 
-    Returns the parts of its file (see `session_file.decode`) and its path. Raises HandOver where the full command line has to
-    decide, and what reading the file raises."""
+    Returns the parts of its file (see `session_file.decode`) and its path. Raises HandOver where the full command line must
+    decide, and the errors of reading the file."""
     environ = os.environ
     if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
         raise HandOver
@@ -131,13 +127,13 @@ def _find_directory(store: str) -> str | None:
 
 
 def _is_squatted() -> bool:
-    """Return whether the full command line has to say that another user holds the directory in shared memory."""
+    """Return whether another user holds the directory in shared memory. The full command line says so."""
     return hasattr(os, "geteuid") and paths.describe_squatter() is not None
 
 
 def find_stored(argument: str | None, *, with_token: bool) -> tuple[dict[str, str], list[str] | None, str] | None:
-    """Return the fields and scopes (see `session_file.decode`) of the live session that is meant, and the name of its store;
-    without its token if the keyring has it, unless `with_token`. None where the full command line has to find out."""
+    """Return the fields and scopes (see `session_file.decode`) of the live session that a command means, and the name of its
+    store. For `with_token` see `find`. Returns None where the full command line must decide."""
     try:
         (fields, scopes, *_), _ = find(argument, for_signing_in=False, with_token=with_token)
         known = index.read()

@@ -97,12 +97,12 @@ class Overrides(NamedTuple):
 
     @classmethod
     def of(cls, options: object) -> Overrides:
-        """Take them from the options of a command. Those that it does not have get their defaults."""
+        """Take the overrides from a command's options. An option that the command lacks gets its default."""
         defaults: dict[str, Any] = cls._field_defaults
         return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
 
     def given(self) -> dict[str, Any]:
-        """Return the given ones, by configuration key."""
+        """Return the given options, by configuration key."""
         values = self._asdict()
         given = {key: value for key, value in values.items() if value is not None and value is not False}
         if self.scopes:

@@ -34,7 +34,7 @@ def authenticate(signed: Signed, deployment: Deployment) -> Caller:
     try:
         claim = hawk.read(signed)
         if claim is None:
-            return Caller(None, deployment.held((EVERYBODY,)))
+            return Caller(None, deployment.get_held((EVERYBODY,)))
         extension = _parse_extension(claim.ext)
         credentials = _find_credentials(claim.client_id, extension, deployment)
         hawk.check(claim, signed, credentials.token, deployment.now(), any_time=deployment.any_time)
@@ -43,7 +43,7 @@ def authenticate(signed: Signed, deployment: Deployment) -> Caller:
             scopes = tuple(narrowed)
         return Caller(
             claim.client_id,
-            deployment.held((*scopes, EVERYBODY)),
+            deployment.get_held((*scopes, EVERYBODY)),
             None if narrowed is None else scopes,
             bool(extension.get("certificate")),
             claim.bewit,
@@ -69,7 +69,7 @@ def _find_credentials(client_id: str, extension: Mapping[str, Any], deployment: 
         raise Rejected("ext.authorizedScopes must be an array")
     if not _are_scopes(scopes):
         raise Rejected("ext.authorizedScopes must be an array of valid scopes")
-    held = deployment.held((*credentials.scopes, EVERYBODY))
+    held = deployment.get_held((*credentials.scopes, EVERYBODY))
     if not all(scope in held for scope in scopes):
         raise Rejected(
             "Supplied credentials do not satisfy authorizedScopes; credentials have scopes:\n\n```\n"
@@ -105,7 +105,7 @@ def _check_certificate(client_id: str, certificate: dict[str, Any], deployment: 
         raise Rejected("ext.certificate.expiry < now")
     if expiry - start > LONGEST_TEMPORARY:
         raise Rejected("ext.certificate cannot last longer than 31 days!")
-    held = deployment.held(tuple(issuer.scopes))
+    held = deployment.get_held(tuple(issuer.scopes))
     if issuer_id != client_id and f"auth:create-client:{client_id}" not in held:
         raise Rejected(
             f"ext.certificate issuer `{issuer_id}` doesn't have `auth:create-client:{client_id}` for supplied clientId."

@@ -74,7 +74,7 @@ class Deployment:
         """Return `scopes` with those that the roles among them add."""
         return expand(scopes, self.roles)
 
-    def held(self, scopes: tuple[str, ...]) -> Held:
+    def get_held(self, scopes: tuple[str, ...]) -> Held:
         """Return all that a caller with `scopes` holds. Cached, since most callers call again."""
         key = (scopes, tuple((role_id, *given) for role_id, given in list(self.roles.items())))
         found = self._held.get(key)

@@ -51,7 +51,7 @@ def _list_hooks(call: Call) -> Any:
 @HOOKS.declare("GET", "hook", "/hooks/<hookGroupId>/<hookId>", "hooks:get:<hookGroupId>:<hookId>")
 def _get_hook(call: Call) -> Any:
     """Get a hook"""
-    return _get_definition(_find(call))
+    return _get_definition(_find_hook(call))
 
 
 @HOOKS.declare(
@@ -73,7 +73,7 @@ def _create_hook(call: Call) -> Any:
 )
 def _update_hook(call: Call) -> Any:
     """Update a hook"""
-    hook = {**_find(call), **_parse_hook(call)}
+    hook = {**_find_hook(call), **_parse_hook(call)}
     call.deployment.hooks[_get_name(call)] = hook
     return _get_definition(hook)
 
@@ -89,7 +89,7 @@ def _remove_hook(call: Call) -> Any:
 @HOOKS.declare("GET", "getHookStatus", "/hooks/<hookGroupId>/<hookId>/status", "hooks:status:<hookGroupId>/<hookId>")
 def _get_hook_status(call: Call) -> Any:
     """Get the result of the last time that a hook fired"""
-    _find(call)
+    _find_hook(call)
     fires = call.deployment.fires.get(_get_name(call))
     if not fires:
         return {"lastFire": {"result": "no-fire"}}
@@ -101,7 +101,7 @@ def _get_hook_status(call: Call) -> Any:
                "hooks:list-last-fires:<hookGroupId>/<hookId>", query=("continuationToken", "limit"))  # fmt: skip
 def _list_last_fires(call: Call) -> Any:
     """List the results of each time that a hook fired"""
-    _find(call)
+    _find_hook(call)
     return {"lastFires": call.deployment.fires.get(_get_name(call), [])}
 
 
@@ -116,7 +116,7 @@ def _trigger_hook(call: Call) -> Any:
                body=_ANYTHING, body_name="trigger-hook")  # fmt: skip
 def _trigger_hook_with_token(call: Call) -> Any:
     """Trigger a hook with its token"""
-    if call.params["token"] != _find(call).get("triggerToken"):
+    if call.params["token"] != _find_hook(call).get("triggerToken"):
         raise ApiError("AuthenticationFailed", "invalid hook token")
     return _fire(call, "triggerHookWithToken")
 
@@ -125,14 +125,14 @@ def _trigger_hook_with_token(call: Call) -> Any:
                "hooks:get-trigger-token:<hookGroupId>/<hookId>")  # fmt: skip
 def _get_trigger_token(call: Call) -> Any:
     """Get the token that triggers a hook"""
-    return {"token": _find(call)["triggerToken"]}
+    return {"token": _find_hook(call)["triggerToken"]}
 
 
 @HOOKS.declare("POST", "resetTriggerToken", "/hooks/<hookGroupId>/<hookId>/token",
                "hooks:reset-trigger-token:<hookGroupId>/<hookId>")  # fmt: skip
 def _reset_trigger_token(call: Call) -> Any:
     """Reset the token that triggers a hook"""
-    hook = _find(call)
+    hook = _find_hook(call)
     token = make_token()
     if _get_name(call) in call.deployment.hooks:
         hook["triggerToken"] = token
@@ -157,7 +157,7 @@ def _get_definition(hook: dict[str, Any]) -> dict[str, Any]:
     return {"bindings": [], **{key: value for key, value in hook.items() if key != "triggerToken"}}
 
 
-def _find(call: Call) -> dict[str, Any]:
+def _find_hook(call: Call) -> dict[str, Any]:
     """Return the hook that the route names. Raises ApiError 404."""
     hook = call.deployment.hooks.get(_get_name(call))
     if hook is None and call.params["hookGroupId"] == _GROUP:
@@ -187,7 +187,7 @@ def _make_example(call: Call) -> dict[str, Any]:
 
 
 def _fire(call: Call, fired_by: str) -> Any:
-    hook, deployment = _find(call), call.deployment
+    hook, deployment = _find_hook(call), call.deployment
     errors = list(find_errors(call.body, hook["triggerSchema"]))
     if errors:
         raise ApiError("InputError", "; ".join(errors))

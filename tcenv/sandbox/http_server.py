@@ -122,7 +122,7 @@ class Server:
 
 @dataclass(slots=True)
 class _Body:
-    """The part of a request's body that is still to come: `left` bytes, of one chunk if `chunked`."""
+    """How far a request's body has been read: `left` more bytes, of the whole or of one chunk if `chunked`."""
 
     left: int = 0
     chunked: bool = False

@@ -1,4 +1,4 @@
-"""Define what the sandbox keeps and tells: clients, requests, and errors in the API's words."""
+"""Define the records of the sandbox: clients, callers, requests, and the errors of the API."""
 
 from __future__ import annotations
 

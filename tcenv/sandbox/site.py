@@ -303,9 +303,9 @@ def _parse_body(body: bytes) -> Any:
         content = json.loads(body)
     except json.JSONDecodeError as error:
         # Word the error as the services' parser does: a client may have got a bracket wrong.
-        what = "Expected property name or '}'" if error.msg.startswith("Expecting property name") else error.msg
+        problem = "Expected property name or '}'" if error.msg.startswith("Expecting property name") else error.msg
         place = f"in JSON at position {error.pos} (line {error.lineno} column {error.colno})"
-        raise ApiError("MalformedPayload", f"Failed to parse JSON: {what} {place}") from None
+        raise ApiError("MalformedPayload", f"Failed to parse JSON: {problem} {place}") from None
     except (ValueError, RecursionError) as error:
         raise ApiError("MalformedPayload", f"Failed to parse JSON: {error}") from None
     if not isinstance(content, dict | list):

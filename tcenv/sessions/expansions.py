@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from tcenv.sessions.session import Session
 
-# How many roles to ask about at most, and for how long (seconds).
-_MOST = 20
+# How many roles to ask about, and for how long at most (seconds).
+_MOST_ROLES = 20
 _PATIENCE = 10.0
-# How long the credentials with which to ask are good (seconds).
+# The lifetime of the credentials that ask (seconds).
 _LIFETIME = 300
 # Everybody's credentials carry this role.
 _EVERYBODY = "assume:anonymous"
@@ -112,7 +112,7 @@ def fetch(session: Session) -> tuple[str, ...]:
             if expansion is not None:
                 found[role] = encode(role, expansion, held)
 
-    threads = [threading.Thread(target=find, args=(role,), daemon=True) for role in roles[:_MOST]]
+    threads = [threading.Thread(target=find, args=(role,), daemon=True) for role in roles[:_MOST_ROLES]]
     for thread in threads:
         thread.start()
     for thread in threads:

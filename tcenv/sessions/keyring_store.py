@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SERVICE = "tcenv"
-# The library's backends for a system's own keyring. Some of its other backends write plain files.
+# The library's backends for the keyrings of operating systems. Some of its other backends write plain files.
 _SYSTEMS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
 _BACKENDS = {"darwin": "keyring.backends.macOS.Keyring", "win32": "keyring.backends.Windows.WinVaultKeyring"}
 _DBUS_BACKEND = "keyring.backends.SecretService"
@@ -34,7 +34,7 @@ _MARK = ".items"
 _ATTEMPTS = 3
 
 
-def _is_the_systems(backend: Any) -> bool:
+def _is_system_keyring(backend: Any) -> bool:
     module = type(backend).__module__
     return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEMS
 
@@ -64,7 +64,7 @@ def _search_backend() -> Any:
 
     backend: Any = keyring.get_keyring()
     if isinstance(backend, chainer.ChainerBackend):
-        backend = next((each for each in backend.backends if _is_the_systems(each)), None)
+        backend = next((each for each in backend.backends if _is_system_keyring(each)), None)
     if isinstance(backend, (fail.Keyring, null.Keyring)):
         return None
     if type(backend).__module__ == _DBUS_BACKEND:
@@ -102,7 +102,7 @@ class KeyringStore(DirectoryStore):
             if backend is None:
                 return None
             if not chosen:
-                if not _is_the_systems(backend):
+                if not _is_system_keyring(backend):
                     return None
                 if unlock:
                     backend.get_password(_SERVICE, "?")
@@ -167,12 +167,12 @@ class KeyringStore(DirectoryStore):
         if not os.path.lexists(self._get_mark_path(profile)) and not os.path.lexists(self.get_path(profile)):
             return False
         with self._lock(profile):
-            there = super().forget(profile)
+            existed = super().forget(profile)
             for item in _ITEMS:
                 self._delete_item(profile, item)
             with suppress(OSError):
                 os.unlink(self._get_mark_path(profile))
-        return there
+        return existed
 
     def clear(self) -> None:
         super().clear()

@@ -1,4 +1,4 @@
-"""Lock a profile, so that one process at a time signs in to it."""
+"""Lock a profile, so that only one process at a time signs in to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tcenv.files import make_private_directory
 from tcenv.sessions.profile_names import get_file_name
 
 
-def lock_directory() -> str:
+def get_lock_directory() -> str:
     """Return the directory of the locks and of sign-in notes: that of the runtime store, else one in the state
     directory."""
     try:
@@ -27,12 +27,12 @@ def lock_directory() -> str:
 
 
 @contextmanager
-def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> Iterator[bool]:
+def hold_sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> Iterator[bool]:
     """Hold the sign-in lock of `profile`. Yields whether this process had to wait for it.
 
     The lock ends with its process, however that ends, so that the next process can take it. Calls `on_wait` once if
     another process holds the lock. Raises TimedOut after `timeout` seconds."""
-    directory = lock_directory()
+    directory = get_lock_directory()
     path = os.path.join(directory, f"{get_file_name(profile)}.lock")
     try:
         make_private_directory(directory)
@@ -59,7 +59,7 @@ def sign_in_lock(profile: str, timeout: float, on_wait: Callable[[], None]) -> I
 
 def is_held(profile: str) -> bool:
     """Return whether a process is signing in to `profile` now, or resetting its token."""
-    path = os.path.join(lock_directory(), f"{get_file_name(profile)}.lock")
+    path = os.path.join(get_lock_directory(), f"{get_file_name(profile)}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:

@@ -1,4 +1,4 @@
-"""The store for systems where nothing can be kept. Its only session is the one that this shell has loaded."""
+"""The store that keeps nothing. Its only session is the one that this shell has loaded."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tcenv.errors import CredentialsRejected, TimedOut
 from tcenv.sessions import known_clients
-from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.lock import hold_sign_in_lock
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store, load_session
 
@@ -21,21 +21,21 @@ def recover(
     store: Store,
     say: Callable[[str], None],
     *,
-    locked: bool = False,
+    has_lock: bool = False,
     deadline: float | None = None,
 ) -> Session | None:
     """Return the session if its token can be trusted, else None. Returns a session at once unless it is marked as being
     reset. For a marked one, waits for the process that resets it and then asks the deployment whether the token is
-    still good. `locked` says that the caller holds the lock. `deadline` is a time of time.monotonic.
+    still good. `has_lock` says that the caller holds the lock. `deadline` is a time of time.monotonic.
 
     Raises DeploymentError if the deployment cannot be asked; StoreError."""
     if session is None or session.state != RESETTING:
         return session
     with ExitStack() as stack:
-        if not locked:
+        if not has_lock:
             try:
-                stack.enter_context(sign_in_lock(session.profile, _PATIENCE, lambda: None))
-                locked = True
+                stack.enter_context(hold_sign_in_lock(session.profile, _PATIENCE, lambda: None))
+                has_lock = True
             except TimedOut:
                 # The other process is waiting for a browser. Ask about the stored session, but do not change it.
                 pass
@@ -53,6 +53,6 @@ def recover(
             say(f"A reset or a logout of {session.profile} was interrupted, and the stored token no longer works.")
             return None
         session = replace(session, state="")
-        if locked:
+        if has_lock:
             store.save(session)
     return session

@@ -26,7 +26,7 @@ class Unavailable(Exception):
     """No Secret Service answers, or the item is locked. The `keyring` library may still read it."""
 
 
-def _note() -> str:
+def _get_note_path() -> str:
     return os.path.join(os.path.dirname(paths.index_file()), "secret-service")
 
 
@@ -35,7 +35,7 @@ def is_known() -> bool:
     if sys.platform != "linux" or paths.has_keyring_configuration():
         return False
     try:
-        with open(_note(), "rb", opener=paths.open_trusted_or_ignore):
+        with open(_get_note_path(), "rb", opener=paths.open_trusted_or_ignore):
             return True
     except OSError:
         return False
@@ -44,7 +44,7 @@ def is_known() -> bool:
 def remember() -> None:
     """Note that the Secret Service is this machine's keyring."""
     try:
-        write_privately(_note(), b"")
+        write_privately(_get_note_path(), b"")
     except (OSError, StoreError):
         return  # the next process searches again
 

@@ -62,7 +62,7 @@ class Store(Protocol):
         """Remove what interrupted writers have left behind. Raises StoreError."""
 
 
-# Why there is none, by the system.
+# Why there is no runtime store, by platform.
 _NO_RUNTIME = {
     "linux": "XDG_RUNTIME_DIR, /run/user and /dev/shm have no directory for it",
     "darwin": "XDG_RUNTIME_DIR and your own temporary directory cannot be used for it",

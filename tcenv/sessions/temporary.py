@@ -108,8 +108,8 @@ def narrow(
 
         raise make_missing_error(fields, asked, missing)
     if parts:
-        told = (f"{count} scope{'s' * (count > 1)} of {scope}" for scope, count in parts.items())
-        say(f"Narrowed: the session holds {', '.join(told)}.")
+        narrowed = (f"{count} scope{'s' * (count > 1)} of {scope}" for scope, count in parts.items())
+        say(f"Narrowed: the session holds {', '.join(narrowed)}.")
     return intersect(scopes, held)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from tcenv import verbosity
 from tcenv.config.profile import Profile
 from tcenv.deployment.scopes import covers
-from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.lock import hold_sign_in_lock
 from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import Session
 from tcenv.sessions.stores import Store, load_session
@@ -47,9 +47,9 @@ def ensure_session(
             return session
         verbosity.log("There is no stored session." if session is None else "The stored session is not usable.")
     started = int(time.time())
-    with sign_in_lock(profile.name, profile.timeout, progress.show_queued) as waited:
+    with hold_sign_in_lock(profile.name, profile.timeout, progress.show_queued) as waited:
         session = load_session(store, profile.name, profile.root_url, progress.note if reset else lambda text: None)
-        session = recover(session, store, progress.note, locked=True, deadline=time.monotonic() + profile.timeout)
+        session = recover(session, store, progress.note, has_lock=True, deadline=time.monotonic() + profile.timeout)
         if (
             session is not None
             and is_usable(session, profile)

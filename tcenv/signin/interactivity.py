@@ -15,7 +15,7 @@ from tcenv import paths
 from tcenv.config.profile import Profile
 from tcenv.errors import Hint, NotSignedIn, StoreError, TimedOut, make_login_command
 from tcenv.files import write_privately
-from tcenv.sessions.lock import lock_directory
+from tcenv.sessions.lock import get_lock_directory
 from tcenv.sessions.profile_names import get_display_name, get_file_name
 from tcenv.text import format_duration
 
@@ -113,7 +113,7 @@ def _is_piped_in() -> bool:
 
 
 def _get_path(profile: Profile) -> str:
-    return os.path.join(lock_directory(), f"{get_file_name(profile.name)}.asked")
+    return os.path.join(get_lock_directory(), f"{get_file_name(profile.name)}.asked")
 
 
 def _write_attempt(profile: Profile, state: str) -> None:

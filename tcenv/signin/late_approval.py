@@ -19,7 +19,7 @@ from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, Refused, StoreError, TcenvError
 from tcenv.portholder import messages
 from tcenv.sessions import known_clients
-from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.lock import hold_sign_in_lock
 from tcenv.sessions.stores import load_session, open_store
 from tcenv.signin import client_names
 from tcenv.signin.pages import describe_late_approval, respond_with_detour, respond_with_page
@@ -60,7 +60,7 @@ def handle(details: Table, received: Credentials, show_page: ShowPage) -> None:
     timer.daemon = True
     try:
         _check_name(details, client_id)
-        with sign_in_lock(details["profile"], _LONGEST_WAIT, timer.start):
+        with hold_sign_in_lock(details["profile"], _LONGEST_WAIT, timer.start):
             timer.cancel()
             _delete(details, received)
         show("It was deleted, so its token no longer works.", deleted=True)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tcenv.sandbox import Sandbox
-from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.lock import hold_sign_in_lock
 from tests.secret_service import run_secret_service
 from tests.world import find_holder_process, find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
@@ -135,7 +135,7 @@ def test_logout_all_forget_leaves_nothing(deployment: Sandbox, home: Path) -> No
 
 def test_logout_all_forget_keeps_files_in_use(deployment: Sandbox, home: Path) -> None:
     env = sign_in(deployment)
-    with sign_in_lock("busy", 5, lambda: None):
+    with hold_sign_in_lock("busy", 5, lambda: None):
         done = tcenv("logout", "--all", "--forget", "--shell", "sh", env=env)
     assert done.returncode == 0
     assert f"In use, and not removed: {home}/run/tcenv/busy.lock" in done.stderr

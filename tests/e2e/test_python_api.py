@@ -20,7 +20,7 @@ import tcenv as library
 from tcenv import locks
 from tcenv.api import NotSignedIn
 from tcenv.sandbox import Sandbox
-from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.lock import hold_sign_in_lock
 from tcenv.sessions.session import RESETTING
 from tcenv.sessions.stores import open_store
 from tests.world import sign_in
@@ -79,7 +79,7 @@ def test_credentials_change_nothing_in_the_host_process(token: str, monkeypatch:
         before = read_process_state()
         profile = interrupt_reset()
         # Another process holds the lock for a while. The wait for it must not set a timer.
-        with ThreadPoolExecutor(1) as pool, sign_in_lock(profile, 10, lambda: None):
+        with ThreadPoolExecutor(1) as pool, hold_sign_in_lock(profile, 10, lambda: None):
             waiting = pool.submit(library.credentials)
             assert waits.wait(60)
         assert waiting.result(timeout=60)["credentials"]["accessToken"] == token

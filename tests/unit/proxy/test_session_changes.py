@@ -19,7 +19,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.proxy import body as bodies
 from tcenv.proxy import server
 from tcenv.proxy import signer as module
-from tcenv.sessions.lock import sign_in_lock
+from tcenv.sessions.lock import hold_sign_in_lock
 from tests.calls import PING, send_signed
 from tests.portholder import wait_until
 from tests.proxy import CLIENT, PROFILE, TOKEN, FakeDeployment, RunningProxy, SeenRequest, make_session, run_proxy
@@ -32,7 +32,7 @@ def reset(
     upstream: FakeDeployment, proxy: RunningProxy, token: str = NEWER, may_save: Callable[[], bool] = lambda: True
 ) -> None:
     """Reset the token as `login --reset` does: at the deployment, and in the store once `may_save` returns true."""
-    with sign_in_lock(PROFILE, 10, lambda: None):
+    with hold_sign_in_lock(PROFILE, 10, lambda: None):
         upstream.tokens[CLIENT] = token
         wait_until(may_save)
         proxy.store.save(dataclasses.replace(proxy.session, credentials=Credentials(CLIENT, token)))
@@ -101,7 +101,7 @@ def test_a_refusal_without_a_reset_is_returned_at_once(upstream: FakeDeployment,
 def test_a_call_waits_only_so_long_for_a_reset(upstream: FakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.RESET_TIMEOUT == 10
     monkeypatch.setattr(module, "RESET_TIMEOUT", 0.2)
-    with run_proxy(upstream.root_url) as proxy, sign_in_lock(PROFILE, 10, lambda: None):
+    with run_proxy(upstream.root_url) as proxy, hold_sign_in_lock(PROFILE, 10, lambda: None):
         upstream.tokens[CLIENT] = NEWER
         assert send_signed(proxy, "GET", PING).status_code == 401
     assert len(upstream.requests) == 1
