@@ -92,7 +92,9 @@ def execute(choice: SessionOptions, options: ProxyOptions, command: list[str]) -
         )
     plan = None
     if options.container:
-        plan = containers.make(command, os.environ, containers.find_address, is_root=_is_root(), listen=options.listen)
+        plan = containers.make_plan(
+            command, os.environ, containers.find_address, is_root=_is_root(), listen=options.listen
+        )
     run = prepare(choice, options, plan=plan)
     bound, environ = run.prepared.sockets, run.prepared.environ
     if plan is not None:

@@ -78,7 +78,7 @@ class CommandLine:
         return next((value for name, value in reversed(self.options) if name in names), None)
 
 
-def read(command: Sequence[str], tool: str) -> CommandLine:
+def parse(command: Sequence[str], tool: str) -> CommandLine:
     """Parse a command line of `tool`, a key of TOOLS."""
     own, flags = TOOLS[tool]
     before, position = _read_options(command, 1, own)

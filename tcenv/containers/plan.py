@@ -58,7 +58,7 @@ class Plan:
         return [*command[: self.position], *added, *command[self.position :]]
 
 
-def make(
+def make_plan(
     command: Sequence[str],
     environ: Mapping[str, str],
     find: Finder,
@@ -82,30 +82,30 @@ def make(
             f"--container does not support {tool!r}. It supports {_KNOWN}.",
             "For another tool, name the address that its containers reach: --proxy --listen ADDRESS",
         )
-    read = command_lines.read(command, tool)
-    if read.subcommand.rpartition(" ")[2] not in command_lines.STARTING:
+    line = command_lines.parse(command, tool)
+    if line.subcommand.rpartition(" ")[2] not in command_lines.STARTING:
         raise UsageError(
-            f"--container does not support '{tool} {read.subcommand}'.",
+            f"--container does not support '{tool} {line.subcommand}'.",
             Hint("It supports run, create and exec:", ("tcenv", "exec", "--container", "--", tool, "run", "IMAGE")),
         )
-    _refuse_remote(tool, read, environ)
+    _refuse_remote(tool, line, environ)
     if listen is not None:
-        return Plan(read.position, listen, names_variables=True)
-    network = read.get_option("--network", "--net") or ""
+        return Plan(line.position, listen, names_variables=True)
+    network = line.get_option("--network", "--net") or ""
     if network == "none":
         raise UsageError("A container without a network cannot reach the proxy.", "Leave out --network none.")
     if network == "host":
-        return Plan(read.position, names_variables=True)
+        return Plan(line.position, names_variables=True)
     if tool == "podman":
-        return _plan_for_podman(read, network, find, is_root=is_root)
+        return _plan_for_podman(line, network, find, is_root=is_root)
     address = _find_bridge(tool, find)
-    return Plan(read.position, address, None if address else _DOCKERS_NAME, names_variables=True)
+    return Plan(line.position, address, None if address else _DOCKERS_NAME, names_variables=True)
 
 
-def _plan_for_podman(read: command_lines.CommandLine, network: str, find: Finder, *, is_root: bool) -> Plan:
+def _plan_for_podman(line: command_lines.CommandLine, network: str, find: Finder, *, is_root: bool) -> Plan:
     if sys.platform != "linux":
         # Containers run in a virtual machine, which maps this name to this machine's loopback.
-        return Plan(read.position, name=_PODMANS_NAME, names_variables=True)
+        return Plan(line.position, name=_PODMANS_NAME, names_variables=True)
     if is_root:
         address = _find_bridge("podman", find)
         if address is None:
@@ -113,14 +113,14 @@ def _plan_for_podman(read: command_lines.CommandLine, network: str, find: Finder
                 "podman has no bridge on this machine yet. It creates one for the first container.",
                 "Share the network with the container: podman run --network host",
             )
-        return Plan(read.position, address, names_variables=True)
-    if network or read.subcommand.endswith("exec"):
+        return Plan(line.position, address, names_variables=True)
+    if network or line.subcommand.endswith("exec"):
         raise UsageError(
             "The network of this container does not lead to the proxy.",
             "For podman without root, use podman run with --network host, or without --network.",
         )
     # Forward this port alone from the container's loopback to this machine's.
-    return Plan(read.position, port_option=("--network", "pasta:-T,{port}"), names_variables=True)
+    return Plan(line.position, port_option=("--network", "pasta:-T,{port}"), names_variables=True)
 
 
 def _plan_for_bubblewrap(command: Sequence[str]) -> Plan:
@@ -136,12 +136,12 @@ def _plan_for_bubblewrap(command: Sequence[str]) -> Plan:
     return Plan(1, own_network=own)
 
 
-def _refuse_remote(tool: str, read: command_lines.CommandLine, environ: Mapping[str, str]) -> None:
+def _refuse_remote(tool: str, line: command_lines.CommandLine, environ: Mapping[str, str]) -> None:
     options, variables = _REMOTE[tool]
-    named = [value for name, value in read.before if name in options]
+    named = [value for name, value in line.before if name in options]
     named += [environ[variable] for variable in variables if environ.get(variable)] if not named else []
     is_remote = any(not value.startswith(_LOCAL) for value in named)
-    if is_remote or (tool == "podman" and {"-r", "--remote"} & {name for name, _ in read.before}):
+    if is_remote or (tool == "podman" and {"-r", "--remote"} & {name for name, _ in line.before}):
         raise UsageError(
             f"This {tool} starts containers on another machine, and they cannot reach this one.",
             Hint("Run it on that machine:", ("tcenv", "ssh", "HOST", "--", tool, "run", "IMAGE")),

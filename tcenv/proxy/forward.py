@@ -21,7 +21,7 @@ from tcenv.proxy.credential_calls import OwnClient
 from tcenv.proxy.learn import Attempts, Learner
 from tcenv.proxy.rejections import Rejections
 from tcenv.proxy.routes import BadTarget, Call
-from tcenv.proxy.rules import READING, Rules, Stop, protect_own_client
+from tcenv.proxy.rules import READ_METHODS, ErrorAnswer, Rules, protect_own_client
 from tcenv.proxy.signer import Authority, SessionEnded, Signer
 from tcenv.proxy.upstream import Deployment, TooLong, Unreachable, finish, read
 
@@ -77,13 +77,13 @@ class Forwarder:
             response = web.Response(status=refusal.status)
         except WrongBody:
             response = web.Response(status=401)
-        except Stop as stop:
-            response = _make_error(stop)
+        except ErrorAnswer as error:
+            response = _make_error(error)
         except SessionEnded as ended:
-            response = _make_error(Stop(401, "AuthenticationFailed", ended.message))
+            response = _make_error(ErrorAnswer(401, "AuthenticationFailed", ended.message))
         except Unreachable as failure:
             text = f"The deployment cannot be reached ({failure})."
-            response = _make_error(Stop(502, "DeploymentUnreachable", text))
+            response = _make_error(ErrorAnswer(502, "DeploymentUnreachable", text))
         finally:
             if self._log is not None:
                 status = _CLOSED_BY_PROGRAM if response is None else response.status
@@ -131,7 +131,7 @@ class Forwarder:
     def _redirect_to_page(self, method: str, resource: str, outside: bool) -> web.StreamResponse:
         """Redirect a link in a browser to the deployment's page. Refuse a request that is not a call."""
         call = _parse_call(resource, silently=True)
-        if call is not None or outside or method not in READING or self._run.remove_secrets(resource) != resource:
+        if call is not None or outside or method not in READ_METHODS or self._run.remove_secrets(resource) != resource:
             raise Refused
         return web.Response(status=302, headers={"Location": self._deployment.root_url + resource})
 
@@ -171,7 +171,7 @@ class Forwarder:
             except TooLong:
                 if former is None or attempts is None:
                     text = f"{len(entry.scopes or ())} scopes do not fit into a request's header."
-                    raise Stop(400, "HeaderTooLong", text) from None
+                    raise ErrorAnswer(400, "HeaderTooLong", text) from None
                 await attempts.note_too_many()
                 response = former
                 break
@@ -238,7 +238,7 @@ class Forwarder:
             async for piece in body:
                 content += piece
                 if len(content) > _LONGEST_URL:
-                    raise Stop(400, "InputError", "The body must be the URL to sign, and nothing else.")
+                    raise ErrorAnswer(400, "InputError", "The body must be the URL to sign, and nothing else.")
         finally:
             body.close()
         url = content.decode("ascii", "replace").strip()
@@ -247,9 +247,9 @@ class Forwarder:
         resource, _ = callers.remove_secret(self._run, resource)
         call = _parse_call(resource) if resource else None
         if call is None:
-            raise Stop(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
+            raise ErrorAnswer(403, "RefusedByProxy", "tcenv's proxy signs only URLs of this deployment's services.")
         if hawk.split_bewit(call.resource) is not None:
-            raise Stop(400, "InputError", "The URL is already signed.")
+            raise ErrorAnswer(400, "InputError", "The URL is already signed.")
         self._rules.check("GET", call)
         authority = await self._signer.get_authority()
         scopes = narrow(authority.scopes, narrow(caller.scopes, _read_scopes_header(request)))
@@ -263,16 +263,16 @@ class Forwarder:
 
 
 def _refuse_unsupported(request: web.BaseRequest) -> None:
-    """Raise Stop for an upgrade, a tunnel, TRACE, and an encoding that the proxy does not pass on."""
+    """Raise ErrorAnswer for an upgrade, a tunnel, TRACE, and an encoding that the proxy does not pass on."""
     # All other upgrades are offers, which a server may ignore (RFC 9110, 7.8).
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
     if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
-        raise Stop(501, "UpgradeRefused", "tcenv's proxy does not pass upgrades (websockets).")
+        raise ErrorAnswer(501, "UpgradeRefused", "tcenv's proxy does not pass upgrades (websockets).")
     if request.method in _NO_CALLS:
-        raise Stop(405, "MethodRefused", f"tcenv's proxy does not pass {request.method}.")
+        raise ErrorAnswer(405, "MethodRefused", f"tcenv's proxy does not pass {request.method}.")
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
         # aiohttp would decode the body, and the deployment would get it without the encoding that its header names.
-        raise Stop(
+        raise ErrorAnswer(
             501, "EncodingRefused", "tcenv's proxy accepts a body whole or chunked, but in no other transfer encoding."
         )
 
@@ -283,7 +283,7 @@ def _parse_call(resource: str, *, silently: bool = False) -> Call | None:
     except BadTarget:
         if silently:
             raise Refused from None
-        raise Stop(400, "InputError", "The address is ambiguous.") from None
+        raise ErrorAnswer(400, "InputError", "The address is ambiguous.") from None
 
 
 def _open_body(request: web.BaseRequest, caller: CallerRights) -> Body:
@@ -306,12 +306,12 @@ def _read_scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
     try:
         return headers.parse_scopes(request.headers.getall(headers.SCOPES, []))
     except ValueError:
-        raise Stop(400, "InputError", f"{headers.SCOPES} must be a JSON array of scopes.") from None
+        raise ErrorAnswer(400, "InputError", f"{headers.SCOPES} must be a JSON array of scopes.") from None
 
 
-def _make_error(stop: Stop) -> web.Response:
-    text = json.dumps({"code": stop.code, "message": stop.message, "requestInfo": {}})
-    return web.Response(status=stop.status, text=text, content_type="application/json")
+def _make_error(error: ErrorAnswer) -> web.Response:
+    text = json.dumps({"code": error.code, "message": error.message, "requestInfo": {}})
+    return web.Response(status=error.status, text=text, content_type="application/json")
 
 
 def _make_response(request: web.BaseRequest, answer: aiohttp.ClientResponse, content: bytes) -> web.Response:

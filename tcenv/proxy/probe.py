@@ -13,6 +13,6 @@ class Probe:
         self.path = f"/{os.urandom(33).hex()}"
         self.seen = threading.Event()
 
-    def request(self, port: int) -> bytes:
+    def make_request(self, port: int) -> bytes:
         """Return the bytes of the request to the far port."""
         return f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()

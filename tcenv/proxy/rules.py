@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from tcenv.proxy.body import Body
     from tcenv.proxy.routes import Call
 
-READING = ("GET", "HEAD")
+READ_METHODS = ("GET", "HEAD")
 
 
-class Stop(Exception):
-    """End a request with an answer to the program: an HTTP status, a code and a message."""
+class ErrorAnswer(Exception):
+    """An answer that ends a request without the deployment: an HTTP status, a code and a message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,8 +39,8 @@ class Rules:
     no_secrets: bool = False
 
     def check(self, method: str, call: Call) -> None:
-        """Raise Stop for a call that the run does not pass on."""
-        if self.read_only and method not in READING:
+        """Raise ErrorAnswer for a call that the run does not pass on."""
+        if self.read_only and method not in READ_METHODS:
             raise _make_refusal("This run of tcenv's proxy passes only GET and HEAD (--read-only).")
         protect_own_client(self.own, method, call)
         if not self.allow_credentials:
@@ -56,7 +56,7 @@ class Rules:
                 )
 
     async def check_body(self, method: str, call: Call, body: Body) -> None:
-        """Raise Stop if the answer to this call would hold credentials because of its body."""
+        """Raise ErrorAnswer if the answer to this call would hold credentials because of its body."""
         if self.allow_credentials or not credential_calls.depends_on_body(method, call):
             return
         content = b""
@@ -69,16 +69,16 @@ class Rules:
 
 
 def protect_own_client(own: OwnClient, method: str, call: Call) -> None:
-    """Raise Stop for a call that would change the session's own client."""
+    """Raise ErrorAnswer for a call that would change the session's own client."""
     if own.is_changed_by(method, call):
         raise _make_refusal("tcenv's proxy does not change the session's own client.")
 
 
-def _make_credentials_refusal(method: str) -> Stop:
+def _make_credentials_refusal(method: str) -> ErrorAnswer:
     return _make_refusal(
         f"tcenv's proxy passes {method} only with --allow-credentials, because it returns credentials."
     )
 
 
-def _make_refusal(text: str) -> Stop:
-    return Stop(403, "RefusedByProxy", text)
+def _make_refusal(text: str) -> ErrorAnswer:
+    return ErrorAnswer(403, "RefusedByProxy", text)

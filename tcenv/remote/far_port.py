@@ -45,7 +45,7 @@ def check_path(probe: Probe, send: Callable[[bytes], bool], port: int, *, is_kno
 
     Raises TcenvError if the probe does not arrive, or if neither ssh nor the far system (`is_known`) tells whose port
     it is."""
-    if send(probe.request(port)):
+    if send(probe.make_request(port)):
         if not probe.seen.wait(_PATIENCE):
             raise TcenvError(f"The forwarded port on {host} does not lead to this run: another program has taken it.")
     elif not is_known:

@@ -35,7 +35,7 @@ def make(
     text: str, *, bridges: bool = True, is_root: bool = False, environ: dict[str, str] | None = None
 ) -> tuple[Plan, list[str]]:
     command = text.split()
-    made = plan.make(command, environ or {}, (BRIDGE if bridges else {}).get, is_root=is_root)
+    made = plan.make_plan(command, environ or {}, (BRIDGE if bridges else {}).get, is_root=is_root)
     return made, made.complete(command, 8086, ENVIRON)
 
 
@@ -108,7 +108,7 @@ def test_a_container_that_cannot_reach_the_proxy_is_refused(text: str, environ: 
 
 @pytest.mark.parametrize("text", ["docker run image", "podman run --network mine image", "podman exec box sh"])
 def test_the_users_address_is_used(text: str) -> None:
-    made = plan.make(text.split(), {}, lambda _: None, is_root=False, listen="10.0.0.1")
+    made = plan.make_plan(text.split(), {}, lambda _: None, is_root=False, listen="10.0.0.1")
     assert (made.listen, made.name, made.names_variables) == ("10.0.0.1", None, True)
 
 
