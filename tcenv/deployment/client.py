@@ -16,7 +16,7 @@ Exchange = Callable[[str, str, Any], Any]
 
 
 class Auth(taskcluster.Auth):  # type: ignore[misc]
-    """`taskcluster.Auth`, whose calls go through `exchange`. Raises what that raises."""
+    """Sends the calls of `taskcluster.Auth` through `exchange`, and raises its errors."""
 
     def __init__(self, root_url: str, exchange: Exchange) -> None:
         super().__init__({"rootUrl": root_url})

@@ -33,9 +33,9 @@ def parse_root_url(text: str) -> str:
 
 def _split_authority(authority: str, text: str) -> tuple[str, str]:
     if authority.startswith("["):
-        host, bracket, after = authority.partition("]")
+        host, bracket, rest = authority.partition("]")
         host += bracket
-        colon, port = after[:1], after[1:]
+        colon, port = rest[:1], rest[1:]
         valid = host == "[::1]" or (bracket and not set(host[1:-1]) - set("0123456789abcdef:") and len(host) > 4)
     else:
         host, colon, port = authority.partition(":")

@@ -1,4 +1,4 @@
-"""Compute with scopes. One that ends in `*` stands for everything that it is a prefix of. Hot path."""
+"""Compute with scopes. A scope that ends in `*` covers every scope that begins with the rest. Hot path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def covers(held: Iterable[str], scope: str) -> bool:
 
 
 def intersect(asked: Iterable[str], held: Sequence[str]) -> tuple[str, ...]:
-    """Return the scopes of `asked` that a holder of `held` can give. A pattern wider than what is held narrows to that."""
+    """Return the scopes of `asked` that a holder of `held` can grant. Narrows a pattern to the held scopes that it covers."""
     result: dict[str, None] = {}
     for scope in asked:
         if covers(held, scope):

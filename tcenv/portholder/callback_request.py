@@ -39,7 +39,7 @@ def is_same(text: str, secret: str) -> bool:
 
 
 def is_own_host(host: str, port: int) -> bool:
-    """Return whether `host`, as it stands in an address or a Host header, means this machine's loopback at `port`. People
+    """Return whether `host`, from an address or a Host header, means this machine's loopback at `port`. People
     and tools replace `localhost` by an address, so a literal one counts too."""
     name, colon, number = host.rpartition(":")
     if not colon or number.endswith("]"):

@@ -126,7 +126,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, as_child
         if len(record) > _PIPE:
             record = messages.encode(table)
         os.write(writer, record)
-        descriptors = [reader, *(each.fileno() for each in sockets)]
+        descriptors = [reader, *(server.fileno() for server in sockets)]
         directory = _find_directory()
         child = None
         if directory is None or _ask(directory, {"ask": "hold"}, descriptors) is None:

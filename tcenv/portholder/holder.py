@@ -40,8 +40,8 @@ class Port:
         self.claims: list[Claim] = []
         self._accepting = False
         self._pipe: int | None = None
-        for each in sockets:
-            each.setblocking(False)
+        for server in sockets:
+            server.setblocking(False)
         self.lend_to(pipe)
 
     @property
@@ -95,15 +95,15 @@ class Port:
 
     def _update_accepting(self) -> None:
         accepts = not self.is_in_use and bool(self.claims)
-        for each in self.sockets if accepts != self._accepting else ():
+        for server in self.sockets if accepts != self._accepting else ():
             if accepts:
-                self.holder.loop.watch(each.fileno(), lambda server=each: self._accept(server))  # type: ignore[misc]
+                self.holder.loop.watch(server.fileno(), lambda server=server: self._accept(server))  # type: ignore[misc]
             else:
-                self.holder.loop.ignore(each.fileno())
+                self.holder.loop.ignore(server.fileno())
         self._accepting = accepts
         if not self.is_in_use and not self.claims:
-            for each in self.sockets:
-                each.close()
+            for server in self.sockets:
+                server.close()
             self.holder.ports.discard(self)
 
     def _accept(self, server: _socket.socket) -> None:
@@ -121,9 +121,9 @@ class Port:
         """Answer a connection. `received` are the bytes that have been read from it."""
         while len(self.holder.connections) >= _MOST_CONNECTIONS:
             self.holder.drop_oldest()
-        made = Connection(self.holder.loop, self, connection, self.holder.forget)
-        self.holder.connections[made] = None
-        made.begin(received)
+        new = Connection(self.holder.loop, self, connection, self.holder.forget)
+        self.holder.connections[new] = None
+        new.begin(received)
 
 
 class Holder:

@@ -79,7 +79,7 @@ def _read_stat(number: int) -> tuple[int, str] | tuple[()]:
     later process with the same id."""
     try:
         with open(f"/proc/{number}/stat", "rb") as file:
-            # The name stands in parentheses and may hold any character.
+            # The name is in parentheses and may hold any character.
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return ()

@@ -63,7 +63,7 @@ class Names:
 
     def list_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> tuple[str, ...]:
         """Return the scopes with which a client called `name` may delete itself, the other one of its series and those whose
-        tokens were lost, as far as `scopes` lack them and the page has room."""
+        tokens were lost, if `scopes` lack them and the page has room."""
         missing = self.list_missing_deletion_scopes(name, scopes)
         return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
 
@@ -83,14 +83,14 @@ def choose_names(profile: Profile, replacing: Session | None = None, signer: Ses
     Keeps a name that the user insists on. If all names seem to be taken, asks the deployment, with the credentials of the
     session `signer` if that is live. Raises TcenvError if they are taken."""
     known = known_clients.list_clients(profile.root_url)
-    own = [client for client in known if client.asked == profile.client_name]
+    of_series = [client for client in known if client.asked == profile.client_name]
     prefix = known_clients.find_prefix(profile.root_url, profile.client_name)
     if "name" in profile.insisted:
         taken = tuple(client for client in known if client.name == profile.client_name and _is_taken(client))
         return Names(profile.client_name, prefix, (profile.client_name,), taken, insisted=True)
     in_series = list_names(profile.client_name)
     # The user once typed this name on the page, because the first one was taken.
-    typed_names = [client.name for client in reversed(own) if client.made and client.name not in in_series]
+    typed_names = [client.name for client in reversed(of_series) if client.made and client.name not in in_series]
     candidates = dict.fromkeys([in_series[0], *typed_names[:1], *in_series[1:]])
     deleted_id = None
     if replacing is not None:
@@ -227,7 +227,7 @@ def remember_unconfirmed(root_url: str, client_id: str, page_name: str, series: 
 
 
 def may_delete(session: Session, client_id: str | None = None) -> bool:
-    """Return whether the session's scopes, as far as they are known, let it delete `client_id` (None: its own client)."""
+    """Return whether the session's known scopes let it delete `client_id` (None: its own client)."""
     held = session.scopes if session.scopes is not None else session.asked
     return covers(held, DELETE_CLIENT + (client_id or session.credentials.client_id))
 
@@ -255,28 +255,28 @@ def delete(session: Session, signer: Session) -> bool:
     return True
 
 
-def delete_replaced(old: Session, new: Session, say: Callable[[str], None]) -> None:
+def delete_replaced(old: Session, new: Session, note: Callable[[str], None]) -> None:
     """Delete the client of a session that another one of the same name has replaced, with either of the two. If neither
-    may, or the names differ, say until when its token works and where to delete it."""
+    may, or the names differ, pass a sentence to `note`: when its token expires, and where to delete the client."""
     client_id = old.credentials.client_id
     if not old.is_live() or client_id == new.credentials.client_id or old.root_url != new.root_url:
         return
     if old.name != new.name:
         known_clients.note_without_session(old.root_url, client_id)
-        say(describe_live_token(old))
+        note(describe_live_token(old))
         return
     for signer in (new, old):
         if may_delete(signer, client_id):
             try:
                 if delete(old, signer):
-                    say(f"Deleted the former client {client_id}: its token no longer works.")
+                    note(f"Deleted the former client {client_id}: its token no longer works.")
                 return
             except CredentialsRejected as rejection:
                 if signer is old and rejection.reason in DEAD_TOKEN_REASONS:
                     return
             except DeploymentError:
                 continue
-    say(describe_live_token(old))
+    note(describe_live_token(old))
 
 
 def describe_live_token(session: Session) -> str:
@@ -289,21 +289,21 @@ def describe_live_token(session: Session) -> str:
     )
 
 
-def delete_unused(session: Session, store: Store, say: Callable[[str], None]) -> None:
+def delete_unused(session: Session, store: Store, note: Callable[[str], None]) -> None:
     """Delete the clients of the series that nobody can use, which frees their names: the expired ones, and those whose
     session was in this store and is gone (after a reboot, a logout, or the end of the last login). Ignores what it may not
     or cannot delete, and forgets those that the deployment does not have."""
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, deadline=time.monotonic() + _TIMEOUT, argument=session.argument)
-    here, own = describe_place(store), session.credentials.client_id
-    prefix = own[: len(own) - len(name_series.get_name(own, session.name))]
+    place, own_id = describe_place(store), session.credentials.client_id
+    prefix = own_id[: len(own_id) - len(name_series.get_name(own_id, session.name))]
     for known in known_clients.list_clients(session.root_url):
         client_id = known.client_id
-        if known.asked != session.name or client_id == own:
+        if known.asked != session.name or client_id == own_id:
             continue
         is_over = known.expires <= time.time()
-        is_lost = (bool(here) and known.place == here and known.confirmed) or (
+        is_lost = (bool(place) and known.place == place and known.confirmed) or (
             known.is_orphan and _is_made_by_tcenv(known, prefix)
         )
         is_unused = is_over or (is_lost and client_id not in list_kept_clients(store, session.root_url))
@@ -314,7 +314,7 @@ def delete_unused(session: Session, store: Store, say: Callable[[str], None]) ->
                 deployment.delete_client(session.credentials, client_id)
                 known_clients.forget(session.root_url, client_id)
                 if not is_over:
-                    say(f"Deleted the former client {client_id}, which no session uses.")
+                    note(f"Deleted the former client {client_id}, which no session uses.")
 
 
 def _can_delete(deployment: Deployment, known: KnownClient, session: Session) -> bool:
@@ -330,11 +330,11 @@ def _can_delete(deployment: Deployment, known: KnownClient, session: Session) ->
 
 def list_kept_clients(store: Store, root_url: str) -> set[str]:
     """Return the clients of a deployment whose sessions are in any store of this user's. Raises StoreError."""
-    found = set()
-    for one in list_stores(store):
-        for name in one.list_profiles():
+    kept = set()
+    for each_store in list_stores(store):
+        for profile in each_store.list_profiles():
             with suppress(DamagedSession):
-                session = one.load(name)
+                session = each_store.load(profile)
                 if session is not None and session.root_url == root_url:
-                    found.add(session.credentials.client_id)
-    return found
+                    kept.add(session.credentials.client_id)
+    return kept

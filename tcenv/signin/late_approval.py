@@ -69,7 +69,7 @@ def handle(details: Table, received: Credentials, show_page: ShowPage) -> None:
 
 
 def _check_name(details: Table, client_id: str) -> None:
-    """Raise _NotDeleted unless the client is one that the sign-in asked for, as far as its name tells."""
+    """Raise _NotDeleted unless the name of the client is one that the sign-in asked for."""
     if details["flow"] == "new":
         # That page gives a new token to a client that may have existed before.
         raise _NotDeleted("it may be older than this sign-in")

@@ -63,7 +63,7 @@ class Listener:
         self._page_path = "/" + os.urandom(20).hex()
         self._detour_path = "/" + os.urandom(20).hex()
         self._answered = False
-        #: STRANGER, OTHER_HOST and TLS, as far as they have been refused.
+        #: Those of STRANGER, OTHER_HOST and TLS that have occurred.
         self.refusals: set[str] = set()
         self._redirected = False
         self._delivered = False

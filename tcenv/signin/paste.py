@@ -200,7 +200,7 @@ class _QuietTerminal:
         return terminal
 
     def end(self, limit: int) -> None:
-        """Turn the echo on. Keeps what was typed and not read if that has less than `limit` characters."""
+        """Turn the echo on. Keeps unread input of less than `limit` characters."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)  # type: ignore[arg-type]
         keeps = limit > 0 and self._count_waiting() < limit

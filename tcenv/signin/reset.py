@@ -71,15 +71,17 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
     if held is not None and not covers(held, f"auth:reset-access-token:{client_id}"):
         return None
     confirmed = deployment.confirm(session.credentials)
-    own = confirmed.client.scopes if confirmed.client else session.scopes
-    held = confirmed.scopes or own or ()
+    client_scopes = confirmed.client.scopes if confirmed.client else session.scopes
+    held = confirmed.scopes or client_scopes or ()
     # Scopes that were asked for before and not granted would not be granted now.
     if not all(covers(held, scope) or covers(session.asked, scope) for scope in profile.scopes):
         return None
-    same = set(profile.scopes) == set(session.requested_scopes)
-    if own is not None and covers(held, f"auth:update-client:{client_id}"):
-        return _Plan(own if same else intersect((*profile.scopes, *_list_deletion_scopes(session)), own))
-    return _Plan(None) if same and "expires" not in profile.insisted else None
+    has_same_scopes = set(profile.scopes) == set(session.requested_scopes)
+    if client_scopes is not None and covers(held, f"auth:update-client:{client_id}"):
+        if has_same_scopes:
+            return _Plan(client_scopes)
+        return _Plan(intersect((*profile.scopes, *_list_deletion_scopes(session)), client_scopes))
+    return _Plan(None) if has_same_scopes and "expires" not in profile.insisted else None
 
 
 def _list_deletion_scopes(session: Session) -> tuple[str, ...]:
