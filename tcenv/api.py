@@ -27,14 +27,14 @@ def credentials(profile: str | None = None) -> Options:
     Each call makes a new dictionary, because those clients change the one that they are given. Never opens a browser, and asks
     the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
     kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
-    wanted = profiles.resolve(profile)
+    chosen = profiles.resolve(profile)
     store = open_store(profiles.read_store_name())
-    session = recover(load_session(store, wanted.name, wanted.root_url, _say), store, _say)
+    session = recover(load_session(store, chosen.name, chosen.root_url, _say), store, _say)
     if session is None or not session.is_live():
         state = "has expired" if session else "is not there"
         raise NotSignedIn(
-            f"The session of {get_display_name(wanted.name, wanted.root_url)} {state}.",
-            Hint("Sign in:", make_login_command(wanted.argument)),
+            f"The session of {get_display_name(chosen.name, chosen.root_url)} {state}.",
+            Hint("Sign in:", make_login_command(chosen.argument)),
         )
     return {"rootUrl": session.root_url, "credentials": session.credentials.for_taskcluster()}
 

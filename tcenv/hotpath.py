@@ -41,7 +41,7 @@ def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None],
     try:
         command = arguments[0]
         if command == "exec":
-            return _exec(arguments[1:], announce)
+            return _run_exec(arguments[1:], announce)
         profile, options = _parse(arguments[1:], _LOGIN if command == "login" else _ENV)
         if command == "login" and os.isatty(1):
             return None
@@ -114,7 +114,7 @@ def render_statements(change: Mapping[str, str | None], shell: str | None) -> by
     return load_shell(name).export(change).encode()
 
 
-def _exec(arguments: list[str], announce: Announce) -> int | None:
+def _run_exec(arguments: list[str], announce: Announce) -> int | None:
     if "--" not in arguments:
         return None
     cut = arguments.index("--")

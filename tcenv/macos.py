@@ -19,10 +19,10 @@ _TIMEOUT = 5.0
 
 def is_disk_encrypted() -> bool | None:
     """Return whether FileVault is on, or None if `fdesetup` does not tell."""
-    said = _run(FDESETUP, "status")
-    if "FileVault is On" in said:
+    output = _run(FDESETUP, "status")
+    if "FileVault is On" in output:
         return True
-    return False if "FileVault is Off" in said else None
+    return False if "FileVault is Off" in output else None
 
 
 def should_warn_of_plain_disk() -> bool:

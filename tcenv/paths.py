@@ -60,7 +60,7 @@ def runtime_directory() -> str | None:
             raise Unsafe(f"XDG_RUNTIME_DIR, {value}, is open to other users (mode {stat.S_IMODE(status.st_mode):04o})")
         if os.access(value, os.W_OK | os.X_OK):
             return os.path.join(value, "tcenv")
-    value = _user_directory()
+    value = _find_user_directory()
     if _is_own(value) and not os.stat(value).st_mode & 0o077 and os.access(value, os.W_OK | os.X_OK):
         return os.path.join(value, "tcenv")
     if sys.platform == "darwin":
@@ -68,7 +68,7 @@ def runtime_directory() -> str | None:
     return shared_memory_directory() if describe_squatter() is None and _is_memory(_SHARED_MEMORY) else None
 
 
-def _user_directory() -> str:
+def _find_user_directory() -> str:
     """Return the directory that the system makes for this user alone, "" where it tells none."""
     if sys.platform != "darwin":
         return f"/run/user/{os.geteuid()}"
@@ -99,7 +99,7 @@ def runtime_directories() -> list[str]:
     value = os.environ.get("XDG_RUNTIME_DIR", "")
     places = [os.path.join(value, "tcenv")] if os.path.isabs(value) else []
     if hasattr(os, "geteuid"):
-        places += [os.path.join(_user_directory(), "tcenv"), shared_memory_directory()]
+        places += [os.path.join(_find_user_directory(), "tcenv"), shared_memory_directory()]
     return [place for place in dict.fromkeys(places) if os.path.isdir(place)]
 
 

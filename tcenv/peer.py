@@ -64,13 +64,13 @@ def is_program_of_peer(local: tuple[object, ...], remote: tuple[object, ...], na
     found = _find_socket(local, remote)
     if found is None:
         return False
-    wanted = f"socket:[{found[1]}]"
+    link = f"socket:[{found[1]}]"
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
                 if file.read().rstrip("\n") not in names:
                     continue
-            if any(os.readlink(f"/proc/{pid}/fd/{number}") == wanted for number in os.listdir(f"/proc/{pid}/fd")):
+            if any(os.readlink(f"/proc/{pid}/fd/{number}") == link for number in os.listdir(f"/proc/{pid}/fd")):
                 return True
         except OSError as error:
             _raise_if_out_of_descriptors(error)
@@ -143,17 +143,17 @@ def _ask_netlink(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int
     state = answer[_HEADER_SIZE + 1]
     uid, inode = struct.unpack_from("=II", answer, _HEADER_SIZE + 4 + 48 + 12)
     # The kernel may answer with a socket that listens on that port instead.
-    told = answer[_HEADER_SIZE + 4 : _HEADER_SIZE + 4 + 36]
-    same = told in (ends, ports + _MAPPED + there[0] + _MAPPED + here[0])
+    answered = answer[_HEADER_SIZE + 4 : _HEADER_SIZE + 4 + 36]
+    same = answered in (ends, ports + _MAPPED + there[0] + _MAPPED + here[0])
     return (uid, inode) if same and inode and state in _HELD else None
 
 
 def _search_tables(here: tuple[bytes, int], there: tuple[bytes, int]) -> tuple[int, int] | None:
     """Find the other end in the tables of /proc/net, which every Linux has."""
-    wanted = [("tcp6", here[0], there[0])]
+    searches = [("tcp6", here[0], there[0])]
     if len(here[0]) == 4:
-        wanted = [("tcp", here[0], there[0]), ("tcp6", _MAPPED + here[0], _MAPPED + there[0])]
-    for table, address, other_address in wanted:
+        searches = [("tcp", here[0], there[0]), ("tcp6", _MAPPED + here[0], _MAPPED + there[0])]
+    for table, address, other_address in searches:
         ends = [_format_for_table(other_address, there[1]), _format_for_table(address, here[1])]
         for fields in _read_rows(table):
             if fields[1:3] == ends and int(fields[3], 16) in _HELD:

@@ -65,11 +65,11 @@ class SessionOptions(NamedTuple):
     retry: bool = False
 
     @classmethod
-    def of(cls, options: Any) -> SessionOptions:
-        """Take them from the options of a command."""
+    def from_options(cls, options: Any) -> SessionOptions:
+        """Take them from a command's options."""
         return cls(
             options.profile,
-            Overrides.of(options)._replace(scopes=()),
+            Overrides.from_options(options)._replace(scopes=()),
             options.scopes,
             getattr(options, "duration", None),
             options.purpose,

@@ -55,8 +55,8 @@ class ProxyOptions(NamedTuple):
     container: bool = False
 
     @classmethod
-    def of(cls, options: object) -> ProxyOptions:
-        """Take them from the options of a command. Those that it does not have get their defaults."""
+    def from_options(cls, options: object) -> ProxyOptions:
+        """Take them from a command's options. An option that the command lacks gets its default."""
         defaults: dict[str, Any] = cls._field_defaults
         return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
 

@@ -96,7 +96,7 @@ class Overrides(NamedTuple):
     no_self_delete: bool = False
 
     @classmethod
-    def of(cls, options: object) -> Overrides:
+    def from_options(cls, options: object) -> Overrides:
         """Take the overrides from a command's options. An option that the command lacks gets its default."""
         defaults: dict[str, Any] = cls._field_defaults
         return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})

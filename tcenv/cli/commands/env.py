@@ -53,7 +53,7 @@ def run(options: Options) -> int:
     if form is None:
         render_statements({}, shell)
     session = find_live_session(options.profile, stored=True)
-    choice = apply_purpose(SessionOptions.of(options))
+    choice = apply_purpose(SessionOptions.from_options(options))
     scopes, term = choice.scopes, choice.duration
     if scopes or term:
         change = temporary.make_loading(session, scopes, term, messages.note)

@@ -48,7 +48,7 @@ def run(options: Options) -> int:
     """Replace this process by the command with the session loaded, or run the command with its own proxy and return its
     status."""
     command = list(options.command)
-    choice, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
+    choice, proxy = SessionOptions.from_options(options), proxied_run.ProxyOptions.from_options(options)
     if not any(proxy):
         session, change = load_session_and_change(choice)
         environ = drop_whole_token(change, os.environ, session.credentials.access_token)

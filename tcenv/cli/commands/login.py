@@ -55,10 +55,10 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Sign in if there is no session, and print the statements that load it."""
-    overrides = Overrides.of(options)
+    overrides = Overrides.from_options(options)
     profile = _resolve(options.profile, overrides)
     if options.purpose:
-        return _load_purpose(SessionOptions.of(options), options.shell, profile.argument)
+        return _load_purpose(SessionOptions.from_options(options), options.shell, profile.argument)
     reset = options.reset or bool(profiles.read_flag("TCENV_RESET"))
     retry = options.retry or bool(profiles.read_flag("TCENV_RETRY"))
     return load(profile, overrides, options.shell, reset=reset, retry=retry)

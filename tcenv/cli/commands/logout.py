@@ -166,7 +166,7 @@ def sign_out(
     if not keep:
         every = [one for own in sign_outs.values() for one in own]
         _delete_clients(
-            [one for one in every if insist or (_is_own(one.session) and _may_delete(one.session))], patience
+            [one for one in every if insist or (_is_own(one.session) and _can_delete(one.session))], patience
         )
     for name, own in sign_outs.items():
         if insist:
@@ -264,7 +264,7 @@ def _find_known_client(session: Session) -> known_clients.KnownClient | None:
     return next((known for known in known_clients.list_clients(session.root_url) if known.client_id == client_id), None)
 
 
-def _may_delete(session: Session) -> bool:
+def _can_delete(session: Session) -> bool:
     return client_names.may_delete(session) or (session.scopes is None and not session.asked)
 
 

@@ -64,7 +64,10 @@ def run(options: Options) -> int:
         raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
     render_statements({}, options.shell)
     proxy_run = proxied_run.prepare(
-        SessionOptions.of(options), proxied_run.ProxyOptions.of(options), port=options.port or 0, run_only=False
+        SessionOptions.from_options(options),
+        proxied_run.ProxyOptions.from_options(options),
+        port=options.port or 0,
+        run_only=False,
     )
     ended = threading.Event()
     # Hold the port before anybody learns of it.

@@ -49,7 +49,7 @@ def run(options: Options) -> int:
     shell = load_shell(choose_shell(options.shell))
     subshell.find_program(shell)
     _refuse_nesting(options)
-    choice, proxy = SessionOptions.of(options), proxied_run.ProxyOptions.of(options)
+    choice, proxy = SessionOptions.from_options(options), proxied_run.ProxyOptions.from_options(options)
     if any(proxy):
         return proxied_run.execute_subshell(choice, proxy, shell)
     session, change = load_session_and_change(choice)

@@ -47,7 +47,7 @@ def run(options: Options) -> int:
     if options.check:
         return _check(options, shell)
     named = bool(options.name or os.environ.get(VARIABLES["name"]))
-    overrides = Overrides.of(options)
+    overrides = Overrides.from_options(options)
     if not named:
         overrides = overrides._replace(name=_NAME)
     profile = resolve_for_sign_in(options.profile, overrides)

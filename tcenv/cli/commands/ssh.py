@@ -37,5 +37,7 @@ class Options(RunOptions):
 
 def run(options: Options) -> int:
     """Run the login shell of `host`, or the `command`, with a proxy on this machine, and return its status."""
-    proxy = proxied_run.ProxyOptions.of(options)
-    return remote_run.execute(SessionOptions.of(options), proxy, options.host, options.ssh_options, options.command)
+    proxy = proxied_run.ProxyOptions.from_options(options)
+    return remote_run.execute(
+        SessionOptions.from_options(options), proxy, options.host, options.ssh_options, options.command
+    )

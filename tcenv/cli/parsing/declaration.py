@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from typer.models import ArgumentInfo, OptionInfo
 
 from tcenv.cli.parsing import options, plain_reader, proxy_options
-from tcenv.cli.parsing.options import Known
+from tcenv.cli.parsing.options import KnownValues
 
 # The commands by the sections of help, in their order.
 SECTIONS = {
@@ -183,7 +183,7 @@ def _list_parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
     argument: Argument | None = None
     for key, hint in get_hints(words).items():
         metadata = getattr(hint, "__metadata__", ())
-        known = next((entry for entry in metadata if isinstance(entry, Known)), Known())
+        known = next((entry for entry in metadata if isinstance(entry, KnownValues)), KnownValues())
         for entry in metadata:
             if isinstance(entry, OptionInfo):
                 panel = entry.rich_help_panel if isinstance(entry.rich_help_panel, str) else ""

@@ -16,7 +16,7 @@ from tcenv.shells import ALIASES, SHELLS
 from tcenv.shells.formats import FORMATS
 
 
-class Known:
+class KnownValues:
     """The values that complete an option or argument: `values`, or the names of `of` (profiles, purposes) on this machine.
     Other values are allowed: the command judges what it gets."""
 
@@ -35,14 +35,16 @@ PROFILE_HELP = (
     "A profile, a root URL, or the host of a deployment. Default: what the shell has loaded, then TASKCLUSTER_ROOT_URL, then the "
     "configuration's default."
 )
-ProfileArgument = Annotated[str | None, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP), Known(of="profiles")]
-ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), Known(of="profiles")]
+ProfileArgument = Annotated[
+    str | None, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP), KnownValues(of="profiles")
+]
+ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), KnownValues(of="profiles")]
 ShellArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[SHELL]", help="The shell, such as bash, zsh or fish. With --install: the default is this shell."
     ),
-    Known(*SHELLS, *ALIASES),
+    KnownValues(*SHELLS, *ALIASES),
 ]
 
 
@@ -74,7 +76,7 @@ CutScopes = Annotated[
 Expires = Annotated[
     str | None,
     _sign_in_option("--expires", metavar="TIME", help="How long the session lasts, such as 8h or 2 days. Default: 1d."),
-    Known("1h", "8h", "1d", "1w"),
+    KnownValues("1h", "8h", "1d", "1w"),
 ]
 Description = Annotated[
     str | None, _sign_in_option("--description", metavar="TEXT", help="Describe the client on the deployment.")
@@ -85,7 +87,7 @@ Reset = Annotated[
 Flow = Annotated[
     str | None,
     _browser_option("--flow", metavar="|".join(FLOWS), help="Open this sign-in page. Default: auto."),
-    Known(*FLOWS),
+    KnownValues(*FLOWS),
 ]
 Port = Annotated[
     int | None,
@@ -94,14 +96,14 @@ Port = Annotated[
 Timeout = Annotated[
     str | None,
     _browser_option("--timeout", metavar="TIME", help="How long to wait for the browser. Default: 5m."),
-    Known("1m", "5m", "15m"),
+    KnownValues("1m", "5m", "15m"),
 ]
 Patience = Annotated[
     str | None,
     typer.Option(
         "--timeout", metavar="TIME", help="How long to wait for the deployment, such as 10s. At most 30s for each call."
     ),
-    Known("5s", "10s", "30s"),
+    KnownValues("5s", "10s", "30s"),
 ]
 Browser = Annotated[
     str | None,
@@ -134,19 +136,19 @@ Shell = Annotated[
     _output_option(
         "--shell", metavar="NAME", help="Print statements for this shell. Default: the shell that runs tcenv."
     ),
-    Known(*SHELLS, *ALIASES),
+    KnownValues(*SHELLS, *ALIASES),
 ]
 Format = Annotated[
     str | None,
     _output_option("--format", metavar="|".join(FORMATS), help="Print the session in a format for other programs."),
-    Known(*FORMATS),
+    KnownValues(*FORMATS),
 ]
 For = Annotated[
     str | None,
     _temporary_option(
         "--for", metavar="TIME", help="How long temporary credentials last, such as 15m. At most 31 days."
     ),
-    Known("15m", "1h", "8h"),
+    KnownValues("15m", "1h", "8h"),
 ]
 As = Annotated[
     str | None,
@@ -155,7 +157,7 @@ As = Annotated[
         metavar="PURPOSE",
         help="Restrict the session to the scopes and the time of a purpose. Without a session: sign in with these.",
     ),
-    Known(of="purposes"),
+    KnownValues(of="purposes"),
 ]
 KeepClient = Annotated[bool, typer.Option("--keep-client", help="Keep the client on the deployment until it expires.")]
 DeleteClient = Annotated[
@@ -192,11 +194,11 @@ SigninPort = Annotated[
         "--port", "-p", metavar="N", help="Listen on this loopback port for the answer. Default: a free port."
     ),
 ]
-PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), Known(of="purposes")]
+PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), KnownValues(of="purposes")]
 OfProfile = Annotated[
     str | None,
     typer.Option("--profile", metavar="PROFILE", help="Use the purpose of this profile only."),
-    Known(of="profiles"),
+    KnownValues(of="profiles"),
 ]
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Never sign in. Exit with 3 if there is no session.")]
 Json = Annotated[bool, _output_option("--json", help="Print JSON on stdout.")]
@@ -213,12 +215,12 @@ Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove that line, 
 CommandLine = Annotated[
     tuple[str, ...],
     typer.Argument(metavar="[PROFILE] -- CMD...", help="The command and its arguments."),
-    Known(of="profiles"),
+    KnownValues(of="profiles"),
 ]
 HookWords = Annotated[
     tuple[str, ...],
     typer.Argument(metavar="SHELL", help="The shell. With --for-directory: also the profile."),
-    Known(*SHELLS, *ALIASES),
+    KnownValues(*SHELLS, *ALIASES),
 ]
 ForDirectory = Annotated[
     bool, typer.Option("--for-directory", help="Select a profile for a directory, signed in or not.")
@@ -244,7 +246,7 @@ Default = Annotated[bool, typer.Option("--default", help="Make it the default pr
 Unset = Annotated[
     tuple[str, ...],
     typer.Option("--unset", metavar="KEY", help=f"Remove a key: {', '.join(REMOVABLE)}."),
-    Known(*REMOVABLE),
+    KnownValues(*REMOVABLE),
 ]
 PurposeScopes = Annotated[
     tuple[str, ...], typer.Option("--scope", metavar="S", help="Add this scope to the purpose. Repeatable.")

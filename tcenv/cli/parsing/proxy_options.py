@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tcenv.cli.parsing.options import Known
+from tcenv.cli.parsing.options import KnownValues
 
 _proxy_option = partial(typer.Option, rich_help_panel="Without a token")
 
@@ -88,5 +88,5 @@ SshOptions = Annotated[
 ForProfile = Annotated[
     str | None,
     typer.Option("--profile", metavar="PROFILE", help="Use the session of this profile."),
-    Known(of="profiles"),
+    KnownValues(of="profiles"),
 ]

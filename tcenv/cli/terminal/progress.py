@@ -157,8 +157,8 @@ class SignInProgress:
                 it = "it" if len(dropped) == 1 else "them"
                 messages.warn(f"Not granted: {', '.join(dropped)}. You do not hold {it} on {session.root_url}.")
             if partly:
-                told = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
-                messages.note(f"Granted in part: {told}.")
+                parts = "; ".join(describe_narrowing(scope, session.scopes) for scope in partly)
+                messages.note(f"Granted in part: {parts}.")
         if session.requested_scopes == ("*",) and self._is_first_time("wide"):
             messages.hint("This session has all your scopes. To narrow it, use --scope or set scopes in a profile.")
 

@@ -46,8 +46,8 @@ def _render_lines(command: declaration.Command) -> list[str]:
         lines.append(f"complete -c tcenv -n {condition} -l {option.name[2:]}{kind} -d {_quote(option.summary)}")
     argument = command.argument
     if argument is not None and (argument.values or argument.of):
-        what = f" -d {argument.of.removesuffix('s')}" if argument.of else ""
-        lines.append(f"complete -c tcenv -n {condition} -a {_render_value(argument.values, argument.of)}{what}")
+        description = f" -d {argument.of.removesuffix('s')}" if argument.of else ""
+        lines.append(f"complete -c tcenv -n {condition} -a {_render_value(argument.values, argument.of)}{description}")
     lines.append(f"complete -c tcenv -n {condition} -s h -l help -d 'Show help'")
     return lines
 
