@@ -76,24 +76,9 @@ def test_the_only_program_is_direnv_itself(project: Path, env: dict[str, str], t
     trace = tmp_path / "trace"
 
     def trace_programs() -> list[str]:
-        subprocess.run(
-            [
-                require("strace"),
-                "-ff",
-                "-qq",
-                "-e",
-                "trace=execve",
-                "-o",
-                str(trace),
-                require("direnv"),
-                "export",
-                "bash",
-            ],
-            env=env,
-            cwd=project,
-            capture_output=True,
-            timeout=60,
-        )
+        tracer = [require("strace"), "-ff", "-qq", "-e", "trace=execve", "-o", str(trace)]
+        command = [*tracer, require("direnv"), "export", "bash"]
+        subprocess.run(command, env=env, cwd=project, capture_output=True, timeout=60)
         # strace writes a file for each process, because it splits calls that overlap in one file.
         files = list(tmp_path.glob("trace.*"))
         text = "".join(path.read_text() for path in files)
