@@ -21,6 +21,7 @@ from tcenv.sandbox.http_server import Incoming, make_web_server_page
 _JSON = "Content-Type: application/json; charset=utf-8\r\n"
 _HTML = "Content-Type: text/html; charset=utf-8\r\n"
 _PAGE = b"<!doctype html><html><head><title>Taskcluster</title></head><body><div id=root></div></body></html>"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BLANKS = b" " * (1 << 20)
 _HIDDEN = "\x1b[31m\x07\x00\r\n\u202e\u2028$(touch owned)`';\"\\"
 
@@ -39,6 +40,7 @@ class Options:
 
 
 _Act = Callable[[Options, Answer], Answer]
+_Pieces = Callable[[Options], AsyncIterator[bytes]]
 _Change = Callable[[Options, dict[str, Any]], Any]
 
 
@@ -117,9 +119,7 @@ def _answer_as_web_server(status: int) -> _Act:
     return lambda options, true: make_web_server_page(status)
 
 
-def _answer_with_stream(
-    pieces: Callable[[Options], AsyncIterator[bytes]], head: str = _JSON, *, raw: bool = False, **more: Any
-) -> _Act:
+def _answer_with_stream(pieces: _Pieces, head: str = _JSON, *, raw: bool = False, **more: Any) -> _Act:
     return lambda options, true: Answer(head=head, stream=partial(pieces, options), raw=raw, close=True, **more)
 
 
@@ -131,31 +131,16 @@ def _answer_raw(data: bytes) -> _Act:
     return _answer_with_stream(pieces, raw=True)
 
 
-async def _send_endless(options: Options) -> AsyncIterator[bytes]:
-    yield b'{"clientId": "x", "scopes": ["'
-    while True:
-        yield b"a" * 65536
-        await asyncio.sleep(0)
+def _repeat(start: bytes, piece: bytes, pace: float = 0.0) -> _Pieces:
+    """Send `start`, then `piece` without end, every `pace` times the fault's own pace."""
 
+    async def pieces(options: Options) -> AsyncIterator[bytes]:
+        yield start
+        while True:
+            yield piece
+            await asyncio.sleep(pace * options.pace)
 
-async def _send_endless_head(options: Options) -> AsyncIterator[bytes]:
-    yield b"HTTP/1.1 200 OK\r\n"
-    while True:
-        yield b"X-More: " + b"a" * 1000 + b"\r\n"
-        await asyncio.sleep(0)
-
-
-async def _send_endless_continue(options: Options) -> AsyncIterator[bytes]:
-    while True:
-        yield b"HTTP/1.1 100 Continue\r\n\r\n"
-        await asyncio.sleep(options.pace / 100)
-
-
-async def _send_drip(options: Options) -> AsyncIterator[bytes]:
-    yield b"{"
-    while True:
-        await asyncio.sleep(options.pace)
-        yield b" "
+    return pieces
 
 
 async def _send_drip_head(options: Options) -> AsyncIterator[bytes]:
@@ -242,7 +227,7 @@ FAULTS: dict[str, Fault] = {
     "silent": Fault("accepts the connection, and never answers", lambda options, true: Answer(silent=True)),
     "hang-up": Fault("closes the connection", _answer_raw(b"")),
     "cut-off": Fault("closes the connection in the middle of the body", _answer_with_stream(_send_part, length=1000)),
-    "drip": Fault("an endless body, one byte every `pace` seconds", _answer_with_stream(_send_drip)),
+    "drip": Fault("an endless body, one byte every `pace` seconds", _answer_with_stream(_repeat(b"{", b" ", pace=1))),
     "drip-head": Fault(
         "an endless head, one byte every `pace` seconds", _answer_with_stream(_send_drip_head, raw=True)
     ),
@@ -270,9 +255,15 @@ FAULTS: dict[str, Fault] = {
     "number": Fault("200 and a number", _answer_with(200, b"7")),
     "empty-object": Fault("200 and an object without fields", _answer_with(200, b"{}")),
     # Too much.
-    "endless": Fault("endless JSON", _answer_with_stream(_send_endless)),
-    "endless-head": Fault("endless header lines", _answer_with_stream(_send_endless_head, raw=True)),
-    "endless-continue": Fault("endless 100 Continue answers", _answer_with_stream(_send_endless_continue, raw=True)),
+    "endless": Fault("endless JSON", _answer_with_stream(_repeat(b'{"clientId": "x", "scopes": ["', b"a" * 65536))),
+    "endless-head": Fault(
+        "endless header lines",
+        _answer_with_stream(_repeat(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"a" * 1000 + b"\r\n"), raw=True),
+    ),
+    "endless-continue": Fault(
+        "endless 100 Continue answers",
+        _answer_with_stream(_repeat(_CONTINUE, _CONTINUE, pace=0.01), raw=True),
+    ),
     "large": Fault("`size` bytes of spaces", _answer_with_stream(_send_large)),
     "bomb": Fault(
         "`size` bytes of spaces, compressed to a thousandth",

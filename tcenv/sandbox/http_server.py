@@ -248,24 +248,8 @@ class _Connection(asyncio.Protocol):
         body, buffer = self._body, self._buffer
         while not body.ended:
             if body.chunked and not body.left:
-                line = buffer.find(b"\r\n")
-                if line < 0:
+                if not self._read_chunk_line():
                     return False
-                text = bytes(buffer[:line]).split(b";")[0].strip()
-                del buffer[: line + 2]
-                if body.in_chunk:  # the end of the chunk before
-                    body.in_chunk = False
-                    continue
-                if body.last:  # what comes after the last chunk, up to an empty line
-                    body.ended = not text
-                    continue
-                try:
-                    body.left = int(text, 16)
-                except ValueError:
-                    self._refuse(400)
-                    return False
-                body.in_chunk = body.left > 0
-                body.last = not body.left
                 continue
             if not body.left:
                 return True
@@ -279,10 +263,30 @@ class _Connection(asyncio.Protocol):
             if request.sink is not None:
                 request.sink(piece)
             elif body.size > LARGEST_BODY:
-                self._refuse(413)
-                return False
+                return self._refuse(413)
             else:
                 body.pieces.append(piece)
+        return True
+
+    def _read_chunk_line(self) -> bool:
+        """Read the line before or after a chunk. Return whether it was there and valid."""
+        body, buffer = self._body, self._buffer
+        end = buffer.find(b"\r\n")
+        if end < 0:
+            return False
+        text = bytes(buffer[:end]).split(b";")[0].strip()
+        del buffer[: end + 2]
+        if body.in_chunk:  # the end of the chunk before
+            body.in_chunk = False
+        elif body.last:  # the lines after the last chunk, up to an empty one
+            body.ended = not text
+        else:
+            try:
+                body.left = int(text, 16)
+            except ValueError:
+                return self._refuse(400)
+            body.in_chunk = body.left > 0
+            body.last = not body.left
         return True
 
     def _refuse(self, status: int, phrase: str = "") -> bool:
