@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,15 @@ def require(program: str) -> str:
     if found is None:
         pytest.skip(f"{program} is not on this machine; .ci/install installs it")
     return found
+
+
+def run_program(
+    *command: str | Path, env: Mapping[str, str] | None = None, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a program without a terminal. Its output is text. `more` is what `subprocess.run` takes."""
+    stdin = {} if "input" in more else {"stdin": subprocess.DEVNULL}
+    options = {"capture_output": True, "text": True, "timeout": 120, **stdin, **more}
+    return subprocess.run(command, env=env, **options)
 
 
 def list_versions() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.reliability.record import record, scale
 from tests.terminal import run_in_terminal
 from tests.world import (
@@ -45,13 +45,14 @@ def run_on_machine(
     clock = [require("faketime"), f"@{int(at)}"] if at is not None else []
     # The browser runs by the same clock.
     browser = {"BROWSER": APPROVE} if at is not None and env["BROWSER"] == start_browser() else {}
-    return subprocess.run(
-        [*clock, sys.executable, "-c", _ON_MACHINE, host, *words],
+    return run_program(
+        *clock,
+        sys.executable,
+        "-c",
+        _ON_MACHINE,
+        host,
+        *words,
         env={**env, **browser, "XDG_RUNTIME_DIR": str(runtime), "TZ": "UTC"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
     )
 
 

@@ -27,7 +27,7 @@ from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.session import Session
 from tests.login_process import start_login
 from tests.portholder import list_descriptors, wait_until
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import NAME, TCENV, login, make_env, tcenv
 
 ROOT_URL = "https://tc.example.com"
@@ -205,9 +205,7 @@ def test_a_new_start_up_file_has_the_mode_of_the_umask(mask: str, mode: int, hom
 
 
 def test_the_direnv_library_on_a_disk_that_takes_nothing(home: Path) -> None:
-    full = subprocess.run(
-        ["sh", "-c", f"ulimit -f 0; exec {TCENV} direnv --install"], env=make_env(), capture_output=True, text=True
-    )
+    full = run_program("sh", "-c", f"ulimit -f 0; exec {TCENV} direnv --install", env=make_env())
     assert (full.returncode, full.stdout) == (1, "")
     assert "tcenv.sh cannot be written: File too large." in full.stderr
     assert "inside tcenv" not in full.stderr
@@ -229,11 +227,7 @@ def test_twenty_logins_at_once_open_one_browser(deployment: Sandbox) -> None:
     with ThreadPoolExecutor(20) as pool:
         outputs = list(
             pool.map(
-                lambda n: (
-                    subprocess.run(
-                        [require(shells[n % 4]), "-c", script], env=env, capture_output=True, text=True, timeout=60
-                    ).stdout
-                ),
+                lambda n: run_program(require(shells[n % 4]), "-c", script, env=env).stdout,
                 range(20),
             )
         )

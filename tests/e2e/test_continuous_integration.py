@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import require
+from tests.programs import require, run_program
 
 CHECKOUT = Path(__file__).parents[2]
 A_TEST = """
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 def install_powershell(project: Path, **more: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": f"{project.parent / 'bin'}:{os.environ['PATH']}", "HOME": str(project.parent / "home"), **more}
     command = [require("bash"), project / ".ci/powershell"]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)  # type: ignore[arg-type]
+    return run_program(*command, env=env)  # type: ignore[arg-type]
 
 
 def make_archive(path: Path, says: str) -> Path:
@@ -51,7 +51,7 @@ def make_archive(path: Path, says: str) -> Path:
 
 
 def run_pwsh(folder: str) -> str:
-    return subprocess.run([Path(folder.strip()) / "pwsh"], capture_output=True, text=True, check=True).stdout
+    return run_program(Path(folder.strip()) / "pwsh", check=True).stdout
 
 
 def test_powershell_is_unpacked_once_for_each_archive(project: Path) -> None:
@@ -90,6 +90,6 @@ def test_a_missing_program_skips_a_test_or_fails_it_in_continuous_integration(
     (tmp_path / "test_it.py").write_text(A_TEST)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xonsh", "-p", "no:cacheprovider", "-p", "tests.conftest"]
     env = {**os.environ, "PYTHONPATH": str(tmp_path), "TCENV_TEST_REQUIRE": required}
-    done = subprocess.run([*command, "test_it.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100)
+    done = run_program(*command, "test_it.py", cwd=tmp_path, env=env)
     assert outcome in done.stdout
     assert "pwsh-of-no-machine is not on this machine" in done.stdout

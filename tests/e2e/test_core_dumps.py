@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import TCENV, make_env, sign_in
 
 _LIMITED = 'ulimit -c unlimited 2>/dev/null || ulimit -c "$(ulimit -Hc)"; ulimit -c; exec "$@"'
@@ -23,9 +24,7 @@ def read_core_limit(pid: int) -> str:
 def test_a_command_has_the_limit_of_its_caller(options: list[str]) -> None:
     with Sandbox() as sandbox:
         words = [TCENV, "exec", *options, "--", "sh", "-c", "ulimit -c"]
-        done = subprocess.run(
-            ["sh", "-c", _LIMITED, "sh", *words], env=sign_in(sandbox), capture_output=True, text=True
-        )
+        done = run_program("sh", "-c", _LIMITED, "sh", *words, env=sign_in(sandbox))
     before, inside = done.stdout.split()
     assert inside == before, done.stderr
 
@@ -35,7 +34,7 @@ def test_a_wait_and_a_proxy_write_no_core_file(deployment: Sandbox) -> None:
     # When this starts, tcenv may still have the command's limit.
     command = "until grep -q 'core file size *0 ' /proc/$PPID/limits; do sleep 0.05; done; echo nothing"
     words = [TCENV, "exec", "--proxy", "--", "sh", "-c", command]
-    done = subprocess.run(["sh", "-c", _LIMITED, "sh", *words], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("sh", "-c", _LIMITED, "sh", *words, env=env)
     assert done.stdout.splitlines()[1] == "nothing", done.stderr
     words = [TCENV, "login", "--shell", "sh", "--reset", "--name", "other"]
     env = {**make_env(deployment), "BROWSER": "true"}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import BIN, TCENV, make_env, sign_in, tcenv
 
 
@@ -21,9 +20,7 @@ def list_findings(env: dict[str, str]) -> dict[str, dict[str, str]]:
 def test_doctor_finds_nothing_on_a_good_machine(home: Path, deployment: Sandbox) -> None:
     (home / ".bashrc").write_text('eval "$(tcenv init bash)"\n')
     env = sign_in(deployment)
-    done = subprocess.run(
-        ["bash", "-c", f"{TCENV} doctor; echo $?"], env=env, capture_output=True, text=True, timeout=60
-    )
+    done = run_program("bash", "-c", f"{TCENV} doctor; echo $?", env=env)
     assert done.stdout.endswith("\n0\n")
     assert done.stderr == ""
     for words in (
@@ -73,7 +70,7 @@ def test_each_fault_has_a_fix(home: Path) -> None:
 def test_missing_loopback_addresses_are_named(interface: str, message: str, home: Path) -> None:
     require("ip")
     command = [require("unshare"), "-Urn", "sh", "-c", f"{interface}; exec {TCENV} doctor --json"]
-    done = subprocess.run(command, env=make_env(), capture_output=True, text=True, timeout=60)
+    done = run_program(*command, env=make_env())
     (found,) = [finding for finding in json.loads(done.stdout)["findings"] if finding["check"] == "loopback"]
     assert found["text"] == message, done.stderr
 

@@ -14,6 +14,7 @@ import taskcluster
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import NAME, TCENV, list_commands, login, make_env, read_session_fields, sign_in, tcenv
 
 _CALL = (
@@ -29,9 +30,7 @@ def test_exec_returns_the_commands_status(deployment: Sandbox, tmp_path: Path) -
         assert tcenv("exec", "--", *command, env=env).returncode == status, command
     # The process becomes the command, so a signal that ends the command ends it.
     assert tcenv("exec", "--", "sh", "-c", "kill -TERM $$", env=env).returncode == -signal.SIGTERM
-    through_shell = subprocess.run(
-        ["sh", "-c", f"{TCENV} exec -- sh -c 'kill -9 $$'; echo $?"], env=env, capture_output=True, text=True
-    )
+    through_shell = run_program("sh", "-c", f"{TCENV} exec -- sh -c 'kill -9 $$'; echo $?", env=env)
     assert through_shell.stdout == "137\n"
 
 
@@ -51,9 +50,7 @@ def test_arguments_and_streams_are_untouched(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     odd = ["", " ", "--", "-x", "--scope", "a'b\"c", "$HOME", "*", "é\n"]
     program = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.read()]))"
-    done = subprocess.run(
-        [TCENV, "exec", "--", sys.executable, "-c", program, *odd], env=env, input="in", capture_output=True, text=True
-    )
+    done = run_program(TCENV, "exec", "--", sys.executable, "-c", program, *odd, env=env, input="in")
     assert json.loads(done.stdout) == [odd, "in"]
 
 

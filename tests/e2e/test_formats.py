@@ -14,6 +14,7 @@ from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
 from tcenv.shells import formats
 from tests.env_files import PAGE, PROMISED, READERS, is_read, read, replace_table
+from tests.programs import run_program
 from tests.world import TCENV, read_session_fields, sign_in, tcenv
 
 
@@ -49,9 +50,7 @@ def test_a_value_that_a_format_cannot_carry_is_an_error() -> None:
 def test_a_shell_reads_dotenv_with_temporary_credentials(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     text = tcenv("env", "--format", "dotenv", "--scope", "queue:scheduler-id:it's $HOME", env=env).stdout
-    done = subprocess.run(
-        ["sh", "-c", f'{text}printf "%s\\n" "$TASKCLUSTER_CERTIFICATE"'], capture_output=True, text=True, check=True
-    )
+    done = run_program("sh", "-c", f'{text}printf "%s\\n" "$TASKCLUSTER_CERTIFICATE"', check=True)
     assert json.loads(done.stdout)["scopes"] == ["queue:scheduler-id:it's $HOME"]
     assert all(shlex.split(line) for line in text.splitlines())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tcenv.cli.parsing import declaration, help, options, plain_reader, proxy_op
 from tcenv.cli.parsing.generate import FOLDERS, render_files
 from tcenv.cli.parsing.tables import COMMANDS
 from tests.command_lines import run_command, run_many
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import make_env, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
@@ -114,16 +113,10 @@ def test_options_are_declared_once() -> None:
 
 def test_man_pages_have_no_warnings(tmp_path: Path) -> None:
     for page in sorted((CHECKOUT / "man").glob("*.1")):
-        done = subprocess.run(
-            [require("mandoc"), "-T", "lint", "-W", "warning", str(page)], capture_output=True, text=True, timeout=60
-        )
+        done = run_program(require("mandoc"), "-T", "lint", "-W", "warning", str(page))
         assert done.stdout + done.stderr == "", page.name
-    shown = subprocess.run(
-        [require("mandoc"), "-T", "utf8", str(CHECKOUT / "man/tcenv-login.1")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    shown = run_program(
+        require("mandoc"), "-T", "utf8", str(CHECKOUT / "man/tcenv-login.1"), env={**os.environ, "LC_ALL": "C.UTF-8"}
     ).stdout
     assert "--no-browser" in re.sub(".\x08", "", shown)
 

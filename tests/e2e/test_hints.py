@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tcenv.deployment.auth import Deployment
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import CredentialsRejected, Hint
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import login, make_env, tcenv
 
 
@@ -58,7 +57,7 @@ def test_a_hint_quotes_a_value_with_a_full_stop(deployment: Sandbox) -> None:
     done = tcenv("login", "play", "--description", "Made. By me", env=env)
     assert """eval "$(tcenv login play --reset --description 'Made. By me')\"""" in done.stderr
     line = next(line for line in done.stderr.splitlines() if "eval" in line).partition(": ")[2].partition(": ")[2]
-    shell = subprocess.run(["bash", "-c", f"{line}\necho $?"], env=env, capture_output=True, text=True, timeout=60)
+    shell = run_program("bash", "-c", f"{line}\necho $?", env=env)
     assert shell.stdout == "0\n", shell.stderr
     assert any(client.description == "Made. By me" for client in deployment.clients.values())
 
@@ -66,13 +65,6 @@ def test_a_hint_quotes_a_value_with_a_full_stop(deployment: Sandbox) -> None:
 def test_the_hint_on_a_terminal_repeats_all_words(deployment: Sandbox) -> None:
     env = make_two_profiles(deployment)
     assert login(env, "play").returncode == 0
-    done = subprocess.run(
-        ["script", "-qec", "tcenv env play --for 5m --shell bash", "/dev/null"],
-        env=env,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
+    done = run_program("script", "-qec", "tcenv env play --for 5m --shell bash", "/dev/null", env=env)
     assert done.returncode == 2
     assert 'eval "$(tcenv env play --for 5m)"' in done.stdout

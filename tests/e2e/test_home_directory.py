@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import TCENV, make_env, sign_in, tcenv
 
 HOMELESS = (
@@ -52,23 +52,10 @@ def test_a_read_only_home_works(deployment: Sandbox, home: Path) -> None:
     env = {k: v for k, v in make_env(deployment).items() if not k.startswith("XDG_") or k == "XDG_RUNTIME_DIR"}
     env["HOME"] = str(mounted)
     for words in (["login", "--shell", "sh"], ["env", "--shell", "sh"], ["status"], ["logout", "--shell", "sh"]):
-        done = subprocess.run(
-            [*wrapped, "tcenv", *words],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
+        done = run_program(*wrapped, "tcenv", *words, env=env)
         assert done.returncode == 0, (words, done.stderr)
         assert "inside tcenv" not in done.stderr
-    wrong = subprocess.run(
-        [*wrapped, "tcenv", "profile", "set", "a", "--root-url", "https://a.example.com"],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    wrong = run_program(*wrapped, "tcenv", "profile", "set", "a", "--root-url", "https://a.example.com", env=env)
     assert wrong.returncode != 0
     assert "config.toml" in wrong.stderr
     assert "inside tcenv" not in wrong.stderr
@@ -92,7 +79,7 @@ def test_a_pipe_in_place_of_a_file_blocks_no_command(place: str, home: Path, dep
         ["env", "--shell", "sh"],
         ["doctor"],
     ):
-        done = subprocess.run([TCENV, *words], env=env, capture_output=True, text=True, timeout=60)
+        done = run_program(TCENV, *words, env=env)
         assert "inside tcenv" not in done.stderr
         if place == "config.toml" and words[0] in ("profile", "doctor"):
             assert "config.toml: it is a pipe, not a file" in done.stdout + done.stderr

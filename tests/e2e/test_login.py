@@ -13,7 +13,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.login_process import start_login
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.shells.real import POSIX, SHELLS, RealShell, read_environment
 from tests.world import (
     APPROVE,
@@ -210,14 +210,7 @@ def test_credentials_that_the_deployment_rejects_are_not_used(deployment: Sandbo
         deployment, BROWSER=f"{sys.executable} {forger} %s", TASKCLUSTER_CLIENT_ID="old", TCENV_TIMEOUT="40s"
     )
     # The login waits for the genuine answer, which does not come, so its clock runs fast.
-    done = subprocess.run(
-        [require("faketime"), "-f", "+0 x4", TCENV, "login", "--shell", "sh"],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        stdin=subprocess.DEVNULL,
-    )
+    done = run_program(require("faketime"), "-f", "+0 x4", TCENV, "login", "--shell", "sh", env=env)
     assert (done.returncode, done.stdout) == (1, "\\false;\n")
     assert "no longer exists" in done.stderr
     assert not list(find_session_file(env, "x").parent.glob("*.session"))
@@ -234,12 +227,8 @@ def test_a_browser_that_stays_open_delays_nothing(deployment: Sandbox, tmp_path:
     )
     env = make_env(deployment, BROWSER=f"{sys.executable} {browser} %s")
     try:
-        done = subprocess.run(
-            ["bash", "-c", 'out=$(tcenv login --shell bash) && eval "$out" && echo "$TASKCLUSTER_CLIENT_ID"'],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=100,
+        done = run_program(
+            "bash", "-c", 'out=$(tcenv login --shell bash) && eval "$out" && echo "$TASKCLUSTER_CLIENT_ID"', env=env
         )
     finally:
         end.touch()
@@ -322,13 +311,8 @@ def test_an_expiring_session_is_renewed_and_a_live_one_is_not(deployment: Sandbo
     now = int(time.time())
     for offset, approvals in ((0, 1), (49 * 60, 1), (55 * 60, 2)):
         deployment.clock_offset = offset
-        done = subprocess.run(
-            [require("faketime"), f"@{now + offset}", TCENV, "login", "--shell", "sh", "--expires", "1h"],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
+        done = run_program(
+            require("faketime"), f"@{now + offset}", TCENV, "login", "--shell", "sh", "--expires", "1h", env=env
         )
         assert done.returncode == 0, done.stderr
         assert deployment.approvals == approvals

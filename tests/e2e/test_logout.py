@@ -13,7 +13,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.fake_clock import FakeClock
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.terminal import Terminal
 from tests.world import APPROVE, NAME, find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
@@ -142,7 +142,7 @@ def test_logout_without_a_network_forgets_the_session(network: str) -> None:
         listener.bind(("127.0.0.1", port))
         listener.listen()
     script = 'eval "$(tcenv env)"; eval "$(tcenv logout)"; echo "$? ${TASKCLUSTER_ACCESS_TOKEN-none}"'
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("bash", "-c", script, env=env)
     listener.close()
     assert done.stdout == "0 none\n"
     assert "works until" in done.stderr
@@ -159,7 +159,7 @@ def test_logout_of_another_profile_does_not_unload_this_one(deployment: Sandbox)
             'eval "$(tcenv env work)"; eval "$(tcenv logout sb)"; echo "$? $TCENV_PROFILE ${TASKCLUSTER_ACCESS_TOKEN:+yes}"\n'
             'eval "$(tcenv logout)"; echo "$? ${TCENV_PROFILE-none} ${TASKCLUSTER_ROOT_URL-none}"'
         )
-        done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+        done = run_program("bash", "-c", script, env=env)
         assert done.stdout == "0 work yes\n0 none none\n", done.stderr
     assert list_sessions(env) == []
 
@@ -184,7 +184,7 @@ def test_a_second_logout_unloads_the_shell(deployment: Sandbox) -> None:
         'eval "$(tcenv env)"; tcenv logout >/dev/null; [ -n "$TASKCLUSTER_ACCESS_TOKEN" ]\n'
         'eval "$(tcenv logout)"; echo "$? ${TASKCLUSTER_ACCESS_TOKEN-none} $TASKCLUSTER_ROOT_URL"'
     )
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("bash", "-c", script, env=env)
     assert done.stdout == f"0 none {deployment.root_url}\n", done.stderr
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 
@@ -11,6 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.terminal import run_in_terminal
 from tests.world import TCENV, make_env, sign_in, tcenv
 
@@ -103,6 +103,6 @@ def test_messages_in_a_terminal(name: str, face: str, deployment: Sandbox, text_
 def test_doctor(deployment: Sandbox) -> None:
     """Each finding is one line."""
     env = sign_in(deployment)
-    done = subprocess.run([TCENV, "doctor"], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program(TCENV, "doctor", env=env)
     lines = (done.stdout + done.stderr).splitlines()
     assert len(lines) == len(set(lines)) > 5

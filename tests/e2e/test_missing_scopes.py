@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.missing_scopes import fit_for_the_page
+from tests.programs import run_program
 from tests.world import find_session_file, make_env, tcenv
 
 
@@ -50,7 +49,7 @@ def test_the_line_to_paste_asks_for_the_former_scopes_too(deployment: Sandbox) -
     output = read_refusal(env, "queue:get-task:x", "queue:scheduler-id:a")
     assert "The session does not hold queue:get-task:x." in output
     line = find_hint(output)
-    shell = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=60)
+    shell = run_program("sh", "-c", line, env=env)
     assert shell.returncode == 0, shell.stderr
     assert read_requested_scopes(env) == ["queue:scheduler-id:a", "secrets:*", "queue:get-task:x"]
     done = tcenv("exec", "--scope", "queue:get-task:x", "--scope", "secrets:*", "--", "true", env=env)
@@ -69,7 +68,7 @@ def test_too_many_scopes_are_requested_by_patterns(deployment: Sandbox) -> None:
     env = make_env(deployment)
     login(env, *(f"queue:scheduler-id:{number}" for number in range(18)), "secrets:get:project/sandbox/a")
     line = find_hint(read_refusal(env, "queue:get-task:x", "queue:get-task:y", "index:insert-task:sandbox.x"))
-    shell = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=60)
+    shell = run_program("sh", "-c", line, env=env)
     assert shell.returncode == 0, shell.stderr
     assert {"queue:scheduler-id:*", "secrets:get:project/sandbox/a", "index:insert-task:sandbox.x"} <= set(
         read_requested_scopes(env)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import TCENV, make_env, sign_in, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ COMMANDS = [
 def list_startup_imports() -> set[str]:
     """Return the modules that lines of `.pth` files import when the interpreter starts."""
     code = "import sys; print(*sorted(name.partition('.')[0] for name in sys.modules))"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
+    return set(run_program(sys.executable, "-c", code).stdout.split())
 
 
 @pytest.fixture
@@ -84,14 +84,8 @@ def run_planted(folder: Path, env: Mapping[str, str], *command: str) -> tuple[se
     """Run a command. Return the planted modules that it imported, and its output."""
     note = folder.parent / "planted"
     note.unlink(missing_ok=True)
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**env, "PLANTED": str(note), "BROWSER": "true", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
+    done = run_program(
+        *command, cwd=folder, env={**env, "PLANTED": str(note), "BROWSER": "true", "PYTHONDONTWRITEBYTECODE": "1"}
     )
     return set(note.read_text().split()) if note.exists() else set(), done.stdout + done.stderr
 
@@ -175,7 +169,7 @@ def test_an_interpreter_that_does_not_start_fails_the_function_of_the_startup_te
     """No code of tcenv runs then. The bare `eval "$(tcenv env)"` evaluates nothing, which succeeds."""
     start = 'eval "$(tcenv init bash)"; export PYTHONHOME=/nonexistent'
     line = f"{start}; tcenv env && echo deployed; true; __tcenv_hook && echo hooked"
-    done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("bash", "-c", line, env=env)
     assert done.stdout == "hooked\n"
     assert done.stderr.count("Fatal Python error") == 1
 
@@ -187,5 +181,5 @@ def test_the_script_works_with_the_option_e(env: dict[str, str], tmp_path: Path)
     script.write_text(f"{first} -E\n{rest}")
     script.chmod(0o755)
     for name in ("PYTHONHOME", "PYTHONPLATLIBDIR"):
-        done = subprocess.run([script, "version"], env={**env, name: "/nonexistent"}, capture_output=True, text=True)
+        done = run_program(script, "version", env={**env, name: "/nonexistent"})
         assert (done.returncode, done.stderr) == (0, ""), name

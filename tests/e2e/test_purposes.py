@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from tcenv.config import index
 from tcenv.sandbox import Sandbox
 from tests.command_lines import run_full
+from tests.programs import run_program
 from tests.world import NAME, login, make_env, read_session_fields, sign_in, tcenv
 
 CONFIG = """default = "work"
@@ -213,7 +213,7 @@ def test_signin_takes_the_options_of_the_go_tool(deployment: Sandbox) -> None:
     assert (absent.returncode, absent.stdout) == (1, "\\false;\n")
     line = 'eval "$(tcenv signin -s queue:scheduler-id:a -s queue:scheduler-id:b --expires 2h)"'
     script = f'{line} && echo "$TASKCLUSTER_CLIENT_ID"'
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("bash", "-c", script, env=env)
     assert done.stdout == f"{deployment.user}/cli\n", done.stderr
     assert deployment.clients[f"{deployment.user}/cli"].scopes == ["queue:scheduler-id:a", "queue:scheduler-id:b"]
     present = tcenv("signin", "--check", "--shell", "sh", env=env)

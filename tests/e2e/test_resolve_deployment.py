@@ -12,7 +12,7 @@ import pytest
 from tcenv.sandbox import Sandbox
 from tcenv.sessions.profile_names import get_profile_name, is_profile_name
 from tests.command_lines import run_command, run_full
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import NAME, evaluate, find_session_file, login, make_env, tcenv
 
 
@@ -34,7 +34,7 @@ def write_profiles(home: Path, **profiles: str) -> None:
 
 def run_bash(script: str, env: dict[str, str]) -> list[str]:
     """Run a bash script that must succeed. Return its lines."""
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("bash", "-c", script, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")[:-1]
 
@@ -257,9 +257,7 @@ def test_a_session_of_another_path_is_not_used(home: Path, sandbox: Sandbox) -> 
     (folder / ".envrc").write_text(f"use taskcluster {other}\n")
     assert tcenv("direnv", "--install", env=env).returncode == 0
     subprocess.run([require("direnv"), "allow", str(folder)], env=env, check=True, capture_output=True)
-    shown = subprocess.run(
-        [require("direnv"), "exec", str(folder), "env"], env=env, cwd=folder, capture_output=True, text=True, timeout=60
-    )
+    shown = run_program(require("direnv"), "exec", str(folder), "env", env=env, cwd=folder)
     assert "TASKCLUSTER_ACCESS_TOKEN" not in shown.stdout
 
 

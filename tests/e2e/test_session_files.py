@@ -20,7 +20,7 @@ from tcenv.sessions import session_file as sessionfile
 from tcenv.sessions.directory_store import DirectoryStore
 from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import open_store
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.reliability.record import record, scale
 from tests.world import NAME, TCENV, find_session_file, login, make_env, sign_in, tcenv
 
@@ -148,14 +148,7 @@ def test_the_keyring_store_works_with_a_real_secret_service(deployment: Sandbox,
     {TCENV} logout --all --shell sh || exit 5
     {TCENV} env --shell sh; test $? = 3 || exit 6
     """
-    done = subprocess.run(
-        [require("dbus-run-session"), "--", "sh", "-c", script],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        cwd=home,
-    )
+    done = run_program(require("dbus-run-session"), "--", "sh", "-c", script, env=env, cwd=home)
     assert done.returncode == 0, done.stderr
     assert json.loads((home / "status").read_text())["store"] == "keyring"
     assert deployment.approvals == 1

@@ -13,6 +13,7 @@ import pytest
 
 from tcenv.signals import IGNORED_BY_PYTHON, list_ending_signals
 from tests.portholder import wait_until
+from tests.programs import run_program
 
 pytestmark = pytest.mark.signals
 FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS}
@@ -54,7 +55,7 @@ def test_held_signals_interrupt_nothing() -> None:
         for what, status, answer in (("obey", -number, "finished True\n"), ("forget", 0, "finished True\nwent on\n")):
             if number == signal.SIGINT and what == "obey":
                 status = -signal.SIGINT
-            done = subprocess.run([sys.executable, "-c", _HOLD, str(number), what], capture_output=True, text=True)
+            done = run_program(sys.executable, "-c", _HOLD, str(number), what)
             assert (done.returncode, done.stdout) == (status, answer), signal.strsignal(number)
 
 

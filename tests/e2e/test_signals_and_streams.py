@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import TCENV, make_env, read_session_fields, sign_in, tcenv
 
 SIGNALS = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "XCPU", "VTALRM", "PROF", "IO", "PWR", "RTMIN")
@@ -127,13 +128,14 @@ def test_a_signal_at_any_moment_fails_the_evaluation(
 def test_exec_passes_on_the_signals_of_its_caller(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     status = ["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]
-    own = subprocess.run(status, capture_output=True, text=True, env=env).stdout
+    own = run_program(*status, env=env).stdout
     done = tcenv("exec", "--", *status, env=env)
     assert (done.stdout, done.returncode) == (own, 0)
-    blocked = subprocess.run(
-        [TCENV, "exec", "--", *status],
-        capture_output=True,
-        text=True,
+    blocked = run_program(
+        TCENV,
+        "exec",
+        "--",
+        *status,
         env=env,
         preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}),
     )
@@ -146,7 +148,7 @@ def test_a_closed_stdout_is_an_error(command: str, closed: str, deployment: Sand
     env = sign_in(deployment)
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     line = f"{TCENV} {command}{'' if command == 'status' else ' --shell bash'} {closed}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL)
+    done = run_program("bash", "-c", line, env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "" if "2>&-" in closed else "Standard output (1) is closed." in done.stderr
     # No opened file gets the closed descriptor.
@@ -161,17 +163,13 @@ def test_a_closed_stderr_equals_a_discarded_one(closed: str, deployment: Sandbox
     for command in ("login --shell bash", "env --shell bash", "status --json", "hook bash", "profile list", "nonsense"):
         for stderr in (closed, closed.replace("2>&-", "2>/dev/null")):
             line = f"{TCENV} {command} {stderr}; echo $?"
-            done = subprocess.run(
-                ["bash", "-c", line], capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=60
-            )
+            done = run_program("bash", "-c", line, env=env)
             assert done.stderr == ""
             shown.append(re.sub(r'"expires_in": \d+', "", done.stdout))
         assert shown[-1] == shown[-2]
         assert shown[-1].endswith("2\n" if command == "nonsense" else "0\n")
     assert "TASKCLUSTER_ACCESS_TOKEN" in shown[0]
-    done = subprocess.run(
-        ["bash", "-c", f"{TCENV} logout --shell bash {closed}"], capture_output=True, text=True, env=env
-    )
+    done = run_program("bash", "-c", f"{TCENV} logout --shell bash {closed}", env=env)
     assert (done.returncode, done.stderr) == (0, "")
     assert tcenv("env", "--shell", "bash", env=env).returncode == 3
 
@@ -179,7 +177,7 @@ def test_a_closed_stderr_equals_a_discarded_one(closed: str, deployment: Sandbox
 def test_exec_leaves_closed_streams_to_its_command(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     line = f"{TCENV} exec -- ls /proc/self/fd 2>&- <&-"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env)
+    done = run_program("bash", "-c", line, env=env)
     assert done.returncode == 0
     assert "2" not in done.stdout.split()[1:] or done.stdout.split() == ["0", "1", "2"]
 
@@ -243,12 +241,7 @@ def test_a_full_stderr_loses_no_session(deployment: Sandbox) -> None:
 def test_too_few_descriptors_fail_the_evaluation(deployment: Sandbox) -> None:
     env = sign_in(deployment)
     for limit in range(3, 8):
-        done = subprocess.run(
-            ["bash", "-c", f"ulimit -n {limit} && exec {TCENV} login --shell bash"],
-            capture_output=True,
-            text=True,
-            env=env,
-        )
+        done = run_program("bash", "-c", f"ulimit -n {limit} && exec {TCENV} login --shell bash", env=env)
         # With fewer, the interpreter cannot start.
         if "Python" not in done.stderr and "error while loading" not in done.stderr and done.returncode < 126:
             assert (done.returncode == 0) or done.stdout in (FAILURE, "false\n"), (limit, done)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.terminal import run_in_terminal
 from tests.world import NAME, TCENV, find_session_file, login, make_env, sign_in, tcenv
 
@@ -106,7 +106,7 @@ def test_status_all_asks_deployments_at_once(deployment: Sandbox) -> None:
 def test_status_reports_a_session_that_only_this_shell_has(deployment: Sandbox) -> None:
     env = {**make_env(deployment), "TCENV_STORE": "none"}
     script = f'eval "$({TCENV} login --shell sh)" && env -0'
-    done = subprocess.run(["/bin/sh", "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    done = run_program("/bin/sh", "-c", script, env=env)
     loaded = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
     assert "TASKCLUSTER_ACCESS_TOKEN" in loaded, done.stderr
     facts = json.loads(tcenv("status", "--json", env={**env, **loaded}).stdout)

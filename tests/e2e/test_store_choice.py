@@ -13,7 +13,7 @@ import pytest
 
 from tcenv import paths
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import NAME, login, make_env, tcenv
 
 
@@ -47,7 +47,7 @@ def test_one_sign_in_serves_every_shell_of_the_machine(
     assert tcenv("direnv", "--install", env=su_environment).returncode == 0
     subprocess.run([require("direnv"), "allow", str(folder)], env=su_environment, check=True, capture_output=True)
     command = [require("direnv"), "exec", str(folder), "printenv", "TASKCLUSTER_CLIENT_ID"]
-    shown = subprocess.run(command, env=su_environment, cwd=folder, capture_output=True, text=True, timeout=60)
+    shown = run_program(*command, env=su_environment, cwd=folder)
     assert shown.stdout == f"{deployment.user}/{NAME}\n", shown.stderr
     assert deployment.approvals == 1
     # A shell that has a runtime directory can log out of this session.
@@ -88,7 +88,7 @@ _WITH_SHARED_MEMORY = (
 def run_with_shared_memory(shared: Path, *words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the command on a machine whose shared memory is at `shared`."""
     command = [sys.executable, "-c", _WITH_SHARED_MEMORY, str(shared), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return run_program(*command, env=env)
 
 
 def test_an_unsafe_directory_in_shared_memory_is_not_used(su_environment: dict[str, str], tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_without_a_store_the_loaded_session_serves(deployment: Sandbox) -> None:
         'tcenv env >/dev/null; echo "env $?"\neval "$(tcenv logout)"\n'
         'echo "${TASKCLUSTER_ACCESS_TOKEN-none} $TASKCLUSTER_ROOT_URL"\n'
     )
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=120)
+    done = run_program("bash", "-c", script, env=env)
     client_id = f"{deployment.user}/{NAME}"
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert lines == [*[client_id] * 3, '"signed_in": true,', "env 3", f"none {deployment.root_url}"], done.stderr

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import run_program
 
 PROJECT = Path(__file__).parents[3]
 OTHERS = ("60.0.0", "80.0.0", "100.5.0")  # .ci/install has them
@@ -65,12 +66,6 @@ def test_each_client_version_makes_the_calls_of_tcenv(version: str, way: str, ho
     if version != "installed":
         assert folder.is_dir(), f"taskcluster {version} is needed for this test; .ci/install installs it"
     path = os.pathsep.join([*([str(folder)] if version != "installed" else []), str(PROJECT)])
-    done = subprocess.run(
-        [sys.executable, "-c", WALK, way],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_program(sys.executable, "-c", WALK, way, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     assert (str(folder) in done.stdout) == (version != "installed")

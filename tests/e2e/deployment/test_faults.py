@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from tcenv.deployment.credentials import Credentials
 from tcenv.deployment.http import parse_date
 from tcenv.errors import CredentialsRejected, DeploymentError, Refused
 from tcenv.sandbox import FAULTS, Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import TCENV, find_session_file, make_env, sign_in, tcenv
 
 ME = "mozilla-auth0/ad|Mozilla-LDAP|sandbox/tcenv"
@@ -198,13 +197,17 @@ def test_a_sign_in_stores_nothing_after_a_faulty_answer(fault: str, deployment: 
     env = sign_in(deployment)
     before = find_session_file(env).read_bytes()
     deployment.fail(fault)
-    done = subprocess.run(
-        [require("faketime"), "-f", "+0 x6", TCENV, "login", "--shell", "sh", "--timeout", "1m"],
+    done = run_program(
+        require("faketime"),
+        "-f",
+        "+0 x6",
+        TCENV,
+        "login",
+        "--shell",
+        "sh",
+        "--timeout",
+        "1m",
         env=make_env(deployment, XDG_RUNTIME_DIR=env["HOME"]),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        stdin=subprocess.DEVNULL,
     )
     assert (done.returncode != 0, done.stdout) == (True, "\\false;\n")
     assert "inside tcenv" not in done.stderr

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.docs.blocks import PROJECT
-from tests.programs import require
+from tests.programs import require, run_program
 
 # The test skips these commands, because they have run before.
 _BEFORE, _AFTER = ("make .venv/developing", ".ci/install"), ("make check", "make test")
@@ -32,9 +32,7 @@ def test_the_walk_of_contributing_works_in_a_clone(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(clone)}
     output = []
     for line in lines[2:-2]:
-        done = subprocess.run(
-            [require("bash"), "-ec", line], cwd=clone, env=env, capture_output=True, text=True, timeout=100
-        )
+        done = run_program(require("bash"), "-ec", line, cwd=clone, env=env)
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         output.append(done.stdout)
     shown, promised, _, difference, broken, _, whole = output

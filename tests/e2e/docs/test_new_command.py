@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.docs.blocks import PROJECT
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import make_env
 
 MODULE = '''"""`tcenv greet`."""
@@ -58,7 +58,7 @@ def test_a_new_command_touches_two_files(tmp_path: Path) -> None:
     declaration = clone / "tcenv/cli/parsing/declaration.py"
     text = declaration.read_text()
     declaration.write_text(text.replace('"version"),\n', '"version", "greet"),\n', 1))
-    touched = subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True, text=True).stdout
+    touched = run_program(*git, "status", "--porcelain", check=True).stdout
     assert sorted(line[3:] for line in touched.splitlines()) == [
         "tcenv/cli/commands/greet.py",
         "tcenv/cli/parsing/declaration.py",
@@ -66,9 +66,7 @@ def test_a_new_command_touches_two_files(tmp_path: Path) -> None:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         env = {**make_env(), "PYTHONPATH": str(clone)}
-        return subprocess.run(
-            [sys.executable, "-m", *words], cwd=clone, env=env, capture_output=True, text=True, timeout=60
-        )
+        return run_program(sys.executable, "-m", *words, cwd=clone, env=env)
 
     assert run("tcenv.cli.parsing.generate").returncode == 0
     assert run("tcenv", "greet", "work", "--json").stdout == "hello work True\n"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.docs.blocks import PROJECT
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import make_env
 
 MODULE = '''"""brush, a shell like bash."""
@@ -64,7 +64,7 @@ def test_a_new_shell_touches_three_files(tmp_path: Path) -> None:
     text = registry.read_text()
     registry.write_text(text.replace('    "zsh": ', REGISTERED + '    "zsh": ', 1))
     assert registry.read_text() != text
-    touched = subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True, text=True).stdout
+    touched = run_program(*git, "status", "--porcelain", check=True).stdout
     assert sorted(line[3:] for line in touched.splitlines()) == [
         "shell/init.brush",
         "tcenv/shells/__init__.py",
@@ -73,7 +73,7 @@ def test_a_new_shell_touches_three_files(tmp_path: Path) -> None:
 
     def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
         env = {**make_env(), "PYTHONPATH": str(clone), **more}
-        return subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, timeout=60)
+        return run_program(*command, cwd=clone, env=env)
 
     def tcenv(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return run(sys.executable, "-m", "tcenv", *words, **more)

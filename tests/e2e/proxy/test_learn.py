@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox, default_scopes
 from tcenv.sandbox.server import USER
+from tests.programs import run_program
 from tests.world import sign_in, tcenv
 
 
@@ -32,12 +32,10 @@ def test_learn_ends_with_a_line_that_saves_the_scopes(deployment: Sandbox) -> No
     assert [line.split("  ")[1:] for line in lines[1:3]] == [[scopes[0], "secrets.get"], [scopes[1], "secrets.set"]]
     assert "auth.currentScopes" in lines[3]
     pasted = lines[-1].partition("To keep them: ")[2]
-    shown = subprocess.run(
-        ["bash", "-c", f'tcenv() {{ printf "%s\\n" "$@"; }}; {pasted}'], capture_output=True, text=True
-    )
+    shown = run_program("bash", "-c", f'tcenv() {{ printf "%s\\n" "$@"; }}; {pasted}')
     assert shown.stdout.splitlines() == ["purpose", "set", "NAME", "--scope", scopes[0], "--scope", scopes[1]]
     # The pasted line keeps a set that suffices. One scope fewer does not.
-    kept = subprocess.run(["bash", "-c", pasted.replace("NAME", "deploy")], env=env, capture_output=True, text=True)
+    kept = run_program("bash", "-c", pasted.replace("NAME", "deploy"), env=env)
     assert kept.returncode == 0, kept.stderr
     command = ("--", sys.executable, "-c", program, name)
     for way in ((), ("--proxy",)):

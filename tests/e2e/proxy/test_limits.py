@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 from tcenv.sandbox import Sandbox
+from tests.programs import run_program
 from tests.world import TCENV, sign_in
 
 # Opens connections, leaves them open, and calls.
@@ -33,5 +33,5 @@ def test_the_proxy_answers_calls_with_few_descriptors(descriptors: int) -> None:
     )
     words = ["sh", "-c", command, "sh", TCENV, sys.executable, _PROGRAM]
     with Sandbox() as sandbox:
-        done = subprocess.run(words, env=sign_in(sandbox), capture_output=True, text=True, timeout=300)
+        done = run_program(*words, env=sign_in(sandbox), timeout=300)
     assert done.stdout == f"{descriptors}\n[200, 200, 200, 200, 200]\n", done.stderr

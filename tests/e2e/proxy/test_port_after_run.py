@@ -14,7 +14,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.portholder import exchange, get_runtime_directory, is_free, parse_status, wait_for_holder, wait_until
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import TCENV, find_holder_process, sign_in, tcenv
 
 CALL = "PUT /api/secrets/v1/secret/x HTTP/1.1\r\nConnection: close\r\nContent-Length: 6\r\n\r\nsecret"
@@ -127,9 +127,7 @@ def test_one_process_holds_all_ports_and_gives_them_back(env: dict[str, str]) ->
     again.wait()
     for port in ports:
         assert parse_status(exchange(port, CALL)) == 410
-    mine = subprocess.run(
-        [require("pgrep"), "-f", f"hold_ports.*{get_runtime_directory()}"], capture_output=True, text=True
-    )
+    mine = run_program(require("pgrep"), "-f", f"hold_ports.*{get_runtime_directory()}")
     assert mine.stdout.split() == [str(process)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.reliability.record import scale
 from tests.world import TCENV, find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
@@ -364,13 +364,11 @@ def test_the_command_starts_before_heavy_imports(deployment: Sandbox) -> None:
         "typing",
     }
     for words in (["--proxy"], ["--proxy", "--read-only", "--unsigned"]):
-        done = subprocess.run([sys.executable, "-c", program, *words], env=env, capture_output=True, text=True)
+        done = run_program(sys.executable, "-c", program, *words, env=env)
         assert "tcenv.shells.child" in done.stdout.split(), done.stderr
         assert not heavy & set(done.stdout.split())
     # `--for` needs the configuration first, but not the proxy.
-    done = subprocess.run(
-        [sys.executable, "-c", program, "--proxy", "--for", "1h"], env=env, capture_output=True, text=True
-    )
+    done = run_program(sys.executable, "-c", program, "--proxy", "--for", "1h", env=env)
     assert not {"aiohttp", "asyncio", "ssl", "typer", "rich", "taskcluster", "requests"} & set(done.stdout.split())
 
 

@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import TCENV, read_session_fields, sign_in, tcenv
 
 _CALL = "import taskcluster as t; print(t.Queue(t.optionsFromEnvironment()).ping()['alive'])"
@@ -42,9 +42,7 @@ def run_proxy_command(command: str, shell: str, env: dict[str, str]) -> Iterator
 
 
 def call_deployment(shell: str, line: str, env: dict[str, str]) -> str:
-    done = subprocess.run(
-        [require(shell), "-c", f'{line}\n{sys.executable} -c "{_CALL}"'], env=env, capture_output=True, text=True
-    )
+    done = run_program(require(shell), "-c", f'{line}\n{sys.executable} -c "{_CALL}"', env=env)
     return done.stdout or done.stderr
 
 
@@ -78,7 +76,7 @@ def test_the_output_file_is_private_and_removed_at_the_end(env: dict[str, str], 
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in path.read_text()
         assert call_deployment("sh", f". {path}", env) == "True\n"
-        again = subprocess.run([TCENV, "proxy", "--output", path], env=env, capture_output=True, text=True)
+        again = run_program(TCENV, "proxy", "--output", path, env=env)
         assert (again.returncode, again.stdout) == (2, "")
         assert "already exists" in again.stderr
         process.send_signal(signal.SIGINT)
@@ -97,7 +95,7 @@ def test_a_file_of_the_same_name_that_came_later_stays(env: dict[str, str], tmp_
 
 
 def test_a_missing_directory_is_an_error(env: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.run([TCENV, "proxy", "--output", tmp_path / "no" / "x"], env=env, capture_output=True, text=True)
+    done = run_program(TCENV, "proxy", "--output", tmp_path / "no" / "x", env=env)
     assert done.returncode == 2
     assert "No such file or directory" in done.stderr
 
@@ -131,7 +129,7 @@ def test_a_foreground_proxy_prints_statements_for_a_shell(deployment: Sandbox, t
     assert read_session_fields(env)["TASKCLUSTER_ACCESS_TOKEN"] not in output.read_text()
     program = "import taskcluster as t; print(len(t.Auth(t.optionsFromEnvironment()).currentScopes()['scopes']) > 5)"
     call = f'{sys.executable} -c "{program}"'
-    used = subprocess.run(["sh", "-c", f". {output}; {call}"], env=env, capture_output=True, text=True)
+    used = run_program("sh", "-c", f". {output}; {call}", env=env)
     assert used.stdout == "True\n", used.stderr
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
@@ -149,7 +147,7 @@ def test_a_proxy_under_nohup_outlives_its_terminal(deployment: Sandbox) -> None:
             assert process.poll() is None
         process.send_signal(signal.SIGHUP)
         call = f'{sys.executable} -c "{program}"'
-        used = subprocess.run(["sh", "-c", f"{statements}\n{call}"], env=env, capture_output=True, text=True)
+        used = run_program("sh", "-c", f"{statements}\n{call}", env=env)
         assert used.stdout == "True\n", used.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0

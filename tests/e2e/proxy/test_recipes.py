@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tcenv.deployment import hawk, patterns
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.shells.interactive import start_outer_shell
 from tests.world import find_session_file, read_session_fields, sign_in
 
@@ -66,7 +66,7 @@ def test_the_bwrap_recipe_for_agents_works(deployment: Sandbox, home: Path) -> N
     text = find_recipe("agents.md", "In a sandbox")
     assert "your-agent" in text
     text = text.replace("    your-agent", "    ./your-agent")
-    done = subprocess.run(["bash", "-c", text], env=env, cwd=work, capture_output=True, text=True, timeout=60)
+    done = run_program("bash", "-c", text, env=env, cwd=work)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["read"], report["write"], report["found"]) == (200, 403, [])
@@ -86,7 +86,7 @@ def test_the_recipe_for_a_proxy_for_other_shells_works(deployment: Sandbox, home
     script = f'{there} && curl -sS -o /dev/null -w "%{{http_code}} %{{redirect_url}}" "$TASKCLUSTER_ROOT_URL/tasks/x"'
 
     def elsewhere() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["bash", "-c", script], env=env, cwd=home, capture_output=True, text=True, timeout=60)
+        return run_program("bash", "-c", script, env=env, cwd=home)
 
     with start_outer_shell(env, tmp_path) as terminal:
         terminal.type(f"cd {home}")

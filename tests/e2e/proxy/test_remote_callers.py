@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tcenv.proxy import sockets
 from tests.calls import PING, run_as_nobody, send_plain, send_signed
+from tests.programs import run_program
 from tests.proxy import FakeDeployment, run_deployment, run_proxy
 
 # An address of this machine on which the proxy does not listen anyway.
@@ -80,9 +80,6 @@ def test_a_call_through_ssh_cannot_use_the_unguessable_path(upstream: FakeDeploy
     env = {**os.environ, "PYTHONHOME": str(prefix), "LD_LIBRARY_PATH": str(prefix / "lib")}
     with run_proxy(upstream.root_url, unsigned=True) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/{proxy.run.secret}{PING}"
-        outputs = [
-            subprocess.run([program, "-S", "-c", look, url], capture_output=True, text=True, env=env).stdout.strip()
-            for program in (real, str(ssh))
-        ]
+        outputs = [run_program(program, "-S", "-c", look, url, env=env).stdout.strip() for program in (real, str(ssh))]
         assert outputs == ["200", "401"]
     assert len(upstream.requests) == 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.shells.direnv import read_variables, write_envrc
 from tests.shells.interactive import find_process_state, start_outer_shell
 from tests.world import TCENV, login, make_env, read_session_fields, sign_in, tcenv
@@ -82,20 +81,15 @@ def test_direnv_does_not_replace_the_proxys_credentials(deployment: Sandbox, hom
             "-c",
             look,
         )
-        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=60)
+        done = run_program(*command, env=env, cwd=folder)
         root_url, token = done.stdout.split()
         assert root_url.startswith("http://127.0.0.1:"), done.stderr
         assert token != fields["TASKCLUSTER_ACCESS_TOKEN"]
     # In a run behind the proxy, direnv does nothing with any .envrc.
     assert tcenv("profile", "set", "other", "--root-url", "https://tc.example.com", env=env).returncode == 0
     write_envrc(folder, "use taskcluster other\n")
-    done = subprocess.run(
-        [TCENV, "exec", "work", "--proxy", "--", require("direnv"), "exec", str(folder), "true"],
-        env=env,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
+    done = run_program(
+        TCENV, "exec", "work", "--proxy", "--", require("direnv"), "exec", str(folder), "true", env=env, cwd=folder
     )
     assert (done.returncode, "not signed in" in done.stderr) == (0, False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
@@ -12,14 +11,13 @@ from tcenv.sandbox import Sandbox
 from tests.callback import listen_for_callback, make_sign_in_url
 from tests.chromium import approve as approve_in_chromium
 from tests.chromium import open_page
+from tests.programs import run_program
 from tests.world import HOSTILE_USER as USER
 
 
 def run_approve(*arguments: str) -> tuple[int, str, str]:
     """Run the browser. Return its exit status, stdout and stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tcenv.sandbox.approve", *arguments], capture_output=True, text=True, timeout=60
-    )
+    done = run_program(sys.executable, "-m", "tcenv.sandbox.approve", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 

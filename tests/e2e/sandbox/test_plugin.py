@@ -13,6 +13,7 @@ import pytest
 
 import tcenv.sandbox
 from tcenv.sandbox import FAULTS, Sandbox
+from tests.programs import run_program
 from tests.world import BIN
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
@@ -26,7 +27,7 @@ def pytest_in(folder: Path, content: str, *arguments: str) -> subprocess.Complet
     file = folder / "test_it.py"
     file.write_text(content)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xonsh", "-p", "no:cacheprovider", "--strict-markers"]
-    return subprocess.run([*command, *arguments, file.name], cwd=folder, capture_output=True, text=True, timeout=100)
+    return run_program(*command, *arguments, file.name, cwd=folder)
 
 
 def test_the_page_has_the_expected_blocks() -> None:
@@ -43,9 +44,7 @@ def test_a_block_of_python(block: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", SH)
 def test_a_block_of_shell(block: str, tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-e", "-c", block], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    done = run_program("bash", "-e", "-c", block, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "nothing here is real" in done.stdout
 

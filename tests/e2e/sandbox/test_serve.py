@@ -19,6 +19,7 @@ import tcenv
 from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import approve
 from tests.callback import listen_for_callback, make_sign_in_url
+from tests.programs import run_program
 
 COMMANDS = [["-m", "tcenv.sandbox"], ["-m", "tcenv", "sandbox"]]
 
@@ -49,9 +50,7 @@ def test_stdout_holds_only_the_root_url_and_a_signal_ends_the_sandbox(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_taken_port_is_an_error(command: list[str]) -> None:
     with Sandbox() as tc:
-        done = subprocess.run(
-            [sys.executable, *command, "--port", str(tc.port)], capture_output=True, text=True, timeout=60
-        )
+        done = run_program(sys.executable, *command, "--port", str(tc.port))
     assert (done.returncode, done.stdout) == (1, "")
     assert f"cannot listen on port {tc.port}" in done.stderr
 
@@ -72,9 +71,7 @@ def run_sandbox(*options: str) -> Iterator[tuple[int, str]]:
 def test_the_option_user_names_the_user() -> None:
     with run_sandbox("--user", "me|x@y") as (_, root_url):
         assert "me|x@y" in requests.get(root_url).text
-    wrong = subprocess.run(
-        [sys.executable, "-m", "tcenv.sandbox", "--user", "a b"], capture_output=True, text=True, timeout=60
-    )
+    wrong = run_program(sys.executable, "-m", "tcenv.sandbox", "--user", "a b")
     assert wrong.returncode == 2
     assert "cannot be a clientId" in wrong.stderr
 

@@ -19,7 +19,7 @@ from tcenv.sandbox import Sandbox
 from tcenv.signin import browser as browser_module
 from tcenv.signin.browser import PausedLaunch, open_browser
 from tests.portholder import wait_until
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import login, make_env
 
 URL = "https://tc.example.com/auth/clients/create?name=a%2Bb&scope=x%3A%2A&callback_url=http%3A%2F%2Flocalhost%3A1%2Fs"
@@ -65,7 +65,7 @@ def read_arguments(seen: Path) -> list[str]:
 
 
 def open_in_a_process(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-P", "-c", OPEN, URL, *command], capture_output=True, text=True, timeout=60)
+    return run_program(sys.executable, "-P", "-c", OPEN, URL, *command)
 
 
 def test_a_browser_that_stays_open_holds_no_stream(make_browser: MakeBrowser) -> None:
@@ -79,7 +79,7 @@ def test_a_browser_that_stays_open_holds_no_stream(make_browser: MakeBrowser) ->
 def test_command_substitution_returns_while_the_browser_is_open(make_browser: MakeBrowser) -> None:
     make_browser("loud", "echo out; exec sleep 600")
     line = f'x=$({shlex.quote(sys.executable)} -c {shlex.quote(OPEN)} {shlex.quote(URL)} loud); printf "[%s]" "$x"'
-    assert subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60).stdout == "[]"
+    assert run_program("bash", "-c", line).stdout == "[]"
 
 
 def test_the_browser_is_in_a_session_of_its_own(make_browser: MakeBrowser) -> None:
@@ -110,7 +110,7 @@ def test_a_browser_starts_while_other_threads_import(make_browser: MakeBrowser) 
         f"with PausedLaunch() as still:\n    assert open_browser({URL!r}, 'quiet', still.launch)\n"
         "os._exit(0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = run_program(sys.executable, "-c", program)
     assert (done.returncode, done.stderr) == (0, "")
     assert read_arguments(seen)
 

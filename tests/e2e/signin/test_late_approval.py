@@ -17,7 +17,7 @@ from tcenv.sandbox import Sandbox
 from tcenv.sandbox.approve import _approve
 from tests.login_process import LoginProcess
 from tests.portholder import exchange, is_free, measure_memory, wait_for_holder, wait_until
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import NAME, TCENV, login, make_env, read_session_fields
 
 ENDINGS = ("SIGKILL", "SIGTERM", "SIGINT", "timeout")
@@ -219,14 +219,7 @@ def test_the_holder_does_not_delay_a_command_substitution(
     """The holder inherits no descriptor, whether the login succeeds or ends by a timeout."""
     browser = {"BROWSER": "true"} if timeout else {}
     script = f"x=$({TCENV} login --shell sh --retry {' '.join(timeout)} 2>&1); echo status $?"
-    done = subprocess.run(
-        [require("bash"), "-c", script],
-        env={**make_env(deployment), **browser},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_program(require("bash"), "-c", script, env={**make_env(deployment), **browser})
     assert done.stdout == f"status {124 if timeout else 0}\n"
     if timeout:
         # The substitution has returned while the holder still runs.

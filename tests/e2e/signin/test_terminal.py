@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tcenv.sandbox import Sandbox
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.terminal import Terminal
 from tests.world import TCENV, make_env
 
@@ -51,9 +50,7 @@ class SignIn:
         return found[-1] if found else ""
 
     def approve(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "tcenv.sandbox.approve", self.url], capture_output=True, text=True, timeout=60
-        )
+        done = run_program(sys.executable, "-m", "tcenv.sandbox.approve", self.url)
         assert done.returncode == 0, done.stderr
 
     def end(self, status: int = 0) -> str:

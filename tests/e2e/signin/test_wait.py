@@ -18,7 +18,7 @@ import pytest
 
 from tcenv.sandbox import Sandbox
 from tests.login_process import LoginProcess
-from tests.programs import require
+from tests.programs import require, run_program
 from tests.world import NAME, TCENV, find_session_file, login, make_env, tcenv
 
 
@@ -163,14 +163,7 @@ def test_a_session_that_cannot_be_stored_reaches_the_shell(fault: str, deploymen
 
 
 def test_a_sign_in_with_few_descriptors_works_or_fails_cleanly(deployment: Sandbox) -> None:
-    done = subprocess.run(
-        ["bash", "-c", f"ulimit -n 16; exec {TCENV} login --shell sh"],
-        env=make_env(deployment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    done = run_program("bash", "-c", f"ulimit -n 16; exec {TCENV} login --shell sh", env=make_env(deployment))
     assert "Traceback" not in done.stderr
     assert done.stdout == "\\false;\n" if done.returncode else "TASKCLUSTER_ACCESS_TOKEN" in done.stdout
 
