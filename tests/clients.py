@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,17 @@ import mohawk
 import pytest
 import requests
 import taskcluster
+import taskcluster.aio
 from taskcluster.exceptions import TaskclusterAuthFailure, TaskclusterRestFailure
 
 from tcenv.sandbox import Client, Sandbox
 from tests.programs import require
 
+TASK_ID = "fN1SbArXTPSVFNUvaOlinQ"
+MAY_CREATE = [
+    "queue:create-task:high:proj-sandbox/*", "queue:create-task:project:none", "queue:scheduler-id:-", "queue:get-task:*",
+]  # fmt: skip
+MISSING = re.compile(r"Client ID \S+ .*missing the following scopes:\n\n```\n(.*?)\n```\n\nThis request requires", re.S)
 MODULES = Path(__file__).parent.parent / ".tools" / "node_modules"
 FORBIDDEN = (403, "InsufficientScopes")
 NOT_FOUND = (404, "ResourceNotFound")
@@ -108,3 +116,17 @@ def run_node(script: str, tc: Sandbox, client: Client) -> Any:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def make_task(**more: Any) -> dict[str, Any]:
+    """Return a task's definition."""
+    now = datetime.now(UTC)
+    return {
+        "taskQueueId": "proj-sandbox/ci",
+        "created": taskcluster.stringDate(now),
+        "deadline": taskcluster.stringDate(now + timedelta(hours=1)),
+        "priority": "low",
+        "payload": {"command": ["true"]},
+        "metadata": {"name": "n", "description": "d", "owner": "o@example.com", "source": "https://example.com/"},
+        **more,
+    }

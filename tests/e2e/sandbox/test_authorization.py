@@ -14,6 +14,11 @@ import taskcluster.aio
 
 from tcenv.sandbox import Client, Sandbox
 from tests.clients import (
+    FORBIDDEN,
+    MAY_CREATE,
+    MISSING,
+    NOT_FOUND,
+    TASK_ID,
     get_failure,
     get_failure_code,
     get_rejection,
@@ -21,32 +26,8 @@ from tests.clients import (
     make_options,
     make_queue,
     make_secrets,
+    make_task,
 )
-
-TASK_ID = "fN1SbArXTPSVFNUvaOlinQ"
-
-
-MAY_CREATE = [
-    "queue:create-task:high:proj-sandbox/*", "queue:create-task:project:none", "queue:scheduler-id:-", "queue:get-task:*",
-]  # fmt: skip
-
-
-MISSING = re.compile(r"Client ID \S+ .*missing the following scopes:\n\n```\n(.*?)\n```\n\nThis request requires", re.S)
-
-
-def make_task(**more: Any) -> dict[str, Any]:
-    """Return a task's definition."""
-    now = datetime.now(UTC)
-    return {
-        "taskQueueId": "proj-sandbox/ci",
-        "created": taskcluster.stringDate(now),
-        "deadline": taskcluster.stringDate(now + timedelta(hours=1)),
-        "priority": "low",
-        "payload": {"command": ["true"]},
-        "metadata": {"name": "n", "description": "d", "owner": "o@example.com", "source": "https://example.com/"},
-        **more,
-    }
-
 
 REQUIRED = re.compile(r"satisfy the following scope expression:\n\n```\n(.*?)\n```", re.S)
 
@@ -110,7 +91,7 @@ class TestNarrowedRequests:
         client = deployment.create_client("me", ["secrets:get:*"])
         nothing = make_secrets(deployment, client, authorizedScopes=[])
         status, code, message = get_failure(nothing.get, "project/sandbox/x")
-        assert (status, code) == (403, "InsufficientScopes")
+        assert (status, code) == FORBIDDEN
         assert message.startswith("Client ID me does not have sufficient scopes and is missing the following scopes:")
         assert "auth:list-clients" in make_auth(deployment, client, authorizedScopes=[]).currentScopes()["scopes"]
         assert deployment.requests[-1].authorized_scopes == ()
@@ -181,7 +162,7 @@ class TestRoles:
                 make_temporary_credentials(client, ["secrets:get:project/a/x"]),
                 authorizedScopes=["secrets:get:project/a/x"],
             )
-            assert get_failure_code(narrowed.get, "project/a/x") == (404, "ResourceNotFound")
+            assert get_failure_code(narrowed.get, "project/a/x") == NOT_FOUND
             assert get_rejection(
                 make_auth(tc, make_temporary_credentials(client, ["secrets:get:project/b/x"])).currentScopes
             ).startswith("ext.certificate issuer")
@@ -203,7 +184,7 @@ class TestRoles:
         assert "x" in mine.currentScopes()["scopes"]
         assert mine.role("later")["expandedScopes"] == ["assume:later", "x"]
         assert {"anonymous", "later"} <= {role["roleId"] for role in mine.listRoles()}
-        assert get_failure_code(mine.role, "none") == (404, "ResourceNotFound")
+        assert get_failure_code(mine.role, "none") == NOT_FOUND
 
 
 class TestWhatIsMissing:
@@ -240,12 +221,12 @@ class TestWhatIsMissing:
         with Sandbox(roles=TestRoles.ROLES) as tc:
             mine = taskcluster.Hooks(make_options(tc, tc.create_client("me", ["hooks:trigger-hook:sandbox/*"])))
             status, code, message = get_failure(mine.triggerHook, "sandbox", "mine", {})
-            assert (status, code) == (403, "InsufficientScopes")
+            assert (status, code) == FORBIDDEN
             assert message.startswith("The role `hook-id:sandbox/mine` does not have sufficient scopes")
             assert "missing the following scopes:" in message
             assert MISSING.match(message) is None
             assert mine.triggerHook("sandbox", "allowed", {"a": 1})["status"]["state"] == "pending"
-            assert get_failure_code(mine.triggerHook, "other", "x", {}) == (403, "InsufficientScopes")
+            assert get_failure_code(mine.triggerHook, "other", "x", {}) == FORBIDDEN
 
     def test_300_scopes_with_special_characters_can_be_missing(self, deployment: Sandbox) -> None:
         odd = [f"odd:{number} `{{}}\"' ~" for number in range(300)]

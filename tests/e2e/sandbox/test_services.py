@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,34 +13,21 @@ import taskcluster.aio
 
 from tcenv.sandbox import Sandbox
 from tests.clients import (
+    CONFLICT,
+    FORBIDDEN,
+    MAY_CREATE,
+    MISSING,
+    NOT_FOUND,
+    TASK_ID,
     get_failure,
     get_failure_code,
     make_auth,
     make_options,
     make_queue,
     make_secrets,
+    make_task,
     run_node,
 )
-
-TASK_ID = "fN1SbArXTPSVFNUvaOlinQ"
-MISSING = re.compile(r"Client ID \S+ .*missing the following scopes:\n\n```\n(.*?)\n```\n\nThis request requires", re.S)
-MAY_CREATE = [
-    "queue:create-task:high:proj-sandbox/*", "queue:create-task:project:none", "queue:scheduler-id:-", "queue:get-task:*",
-]  # fmt: skip
-
-
-def make_task(**more: Any) -> dict[str, Any]:
-    """Return a task's definition."""
-    now = datetime.now(UTC)
-    return {
-        "taskQueueId": "proj-sandbox/ci",
-        "created": taskcluster.stringDate(now),
-        "deadline": taskcluster.stringDate(now + timedelta(hours=1)),
-        "priority": "low",
-        "payload": {"command": ["true"]},
-        "metadata": {"name": "n", "description": "d", "owner": "o@example.com", "source": "https://example.com/"},
-        **more,
-    }
 
 
 def make_secret(**content: Any) -> dict[str, Any]:
@@ -57,12 +42,12 @@ class TestTasksAndSecrets:
         status = mine.createTask(TASK_ID, wanted)["status"]
         assert (status["state"], status["priority"], status["schedulerId"]) == ("pending", "low", "-")
         assert mine.createTask(TASK_ID, wanted)["status"] == status  # the same again, as after a lost answer
-        assert get_failure_code(mine.createTask, TASK_ID, make_task(priority="lowest")) == (409, "RequestConflict")
+        assert get_failure_code(mine.createTask, TASK_ID, make_task(priority="lowest")) == CONFLICT
         assert mine.task(TASK_ID)["payload"] == {"command": ["true"]}
         assert make_queue(deployment).status(TASK_ID)["status"]["taskQueueId"] == "proj-sandbox/ci"
         assert list(deployment.tasks) == [TASK_ID]
         other = "VX_Wud_JT42WmSGR7EsRAA"
-        assert get_failure_code(make_queue(deployment).status, other) == (404, "ResourceNotFound")
+        assert get_failure_code(make_queue(deployment).status, other) == NOT_FOUND
         assert get_failure_code(mine.createTask, "no-slug", wanted) == (400, "InvalidRequestArguments")
         assert get_failure_code(mine.createTask, other, {"taskQueueId": "a/b"}) == (400, "InputValidationError")
 
@@ -73,7 +58,7 @@ class TestTasksAndSecrets:
         low.createTask(TASK_ID, make_task(priority="low"))
         low.createTask(taskcluster.slugId(), make_task(priority="lowest"))
         status, code, message = get_failure(low.createTask, taskcluster.slugId(), make_task(priority="high"))
-        assert (status, code) == (403, "InsufficientScopes")
+        assert (status, code) == FORBIDDEN
         found = MISSING.match(message)
         assert found is not None
         names = ("highest", "very-high", "high")
@@ -90,13 +75,13 @@ class TestTasksAndSecrets:
         mine = make_secrets(
             deployment, deployment.create_client("me", ["secrets:get:p/*", "secrets:set:p/*", "secrets:list-secrets"])
         )
-        assert get_failure_code(mine.get, "p/x") == (404, "ResourceNotFound")
+        assert get_failure_code(mine.get, "p/x") == NOT_FOUND
         mine.set("p/x", make_secret(key="value"))
         assert mine.get("p/x")["secret"] == {"key": "value"}
         assert mine.list()["secrets"] == ["p/x"]
-        assert get_failure_code(mine.set, "q/x", make_secret()) == (403, "InsufficientScopes")
+        assert get_failure_code(mine.set, "q/x", make_secret()) == FORBIDDEN
         mine.remove("p/x")
-        assert get_failure_code(mine.get, "p/x") == (404, "ResourceNotFound")
+        assert get_failure_code(mine.get, "p/x") == NOT_FOUND
 
     def test_artifacts_are_fetched_by_redirect(self, deployment: Sandbox) -> None:
         maker = make_queue(
@@ -219,11 +204,11 @@ class TestWorkers:
         assert claim["task"]["payload"] == {"command": ["true"]}
         assert worker.claimWork("proj-sandbox/ci", asked) == {"tasks": []}
         # The credentials are for this run alone.
-        assert get_failure_code(worker.reportCompleted, TASK_ID, "0") == (403, "InsufficientScopes")
+        assert get_failure_code(worker.reportCompleted, TASK_ID, "0") == FORBIDDEN
         own = taskcluster.Queue({"rootUrl": deployment.root_url, "credentials": claim["credentials"]})
         assert own.reclaimTask(TASK_ID, "0")["status"]["state"] == "running"
         assert own.reportFailed(TASK_ID, "0")["status"]["state"] == "failed"
-        assert get_failure_code(own.reportCompleted, TASK_ID, "0") == (409, "RequestConflict")
+        assert get_failure_code(own.reportCompleted, TASK_ID, "0") == CONFLICT
         assert maker.rerunTask(TASK_ID)["status"]["state"] == "pending"
         (again,) = worker.claimWork("proj-sandbox/ci", asked)["tasks"]
         assert again["runId"] == 1
@@ -236,7 +221,7 @@ class TestWorkers:
 
     def test_the_tasks_of_a_group_are_listed_by_pages(self, deployment: Sandbox) -> None:
         mine = make_queue(deployment, deployment.create_client("me", [*MAY_CREATE, "queue:list-task-group:*"]))
-        assert get_failure_code(mine.getTaskGroup, TASK_ID) == (404, "ResourceNotFound")
+        assert get_failure_code(mine.getTaskGroup, TASK_ID) == NOT_FOUND
         ids = [TASK_ID, "VX_Wud_JT42WmSGR7EsRAA", "NH8VPCuxRnix-aiFEoD-gg"]
         for task_id in ids:
             mine.createTask(task_id, make_task(taskGroupId=TASK_ID))
@@ -280,7 +265,7 @@ class TestHooks:
             nobody.triggerHookWithToken("mine", "h", token, {})
         assert (hooks.listHookGroups(), len(hooks.listHooks("mine")["hooks"])) == ({"groups": ["mine"]}, 1)
         hooks.removeHook("mine", "h")
-        assert get_failure_code(hooks.hook, "mine", "h") == (404, "ResourceNotFound")
+        assert get_failure_code(hooks.hook, "mine", "h") == NOT_FOUND
 
 
 class TestReferences:
@@ -323,7 +308,7 @@ class TestReferences:
         client = deployment.create_client("me", scopes)
         mine = make_auth(deployment, client)
         assert mine.awsS3Credentials("read-only", "b", "p")["credentials"]["sessionToken"] == "nothing-real"
-        assert get_failure_code(mine.awsS3Credentials, "read-write", "b", "p") == (403, "InsufficientScopes")
+        assert get_failure_code(mine.awsS3Credentials, "read-write", "b", "p") == FORBIDDEN
         assert mine.gcpCredentials("p", "s")["accessToken"] == "nothing-real"
         assert mine.websocktunnelToken("a", "c")["token"] == "nothing-real"
         assert (
