@@ -36,7 +36,7 @@ def --env __tcenv_hook [] {
     let file = ($words | skip 3 | drop 1 | str join " ")
     let first = (if ($file | str starts-with "/") { $"GENERATION=($words.2)" } else { "" })
     # Read only a regular file: any other could block.
-    let line = (if ($file | path type) == "file" { try { open --raw $file | lines | first 1 | str join } catch { "" } } else { "" })
+    let line = (if ($file | path type) == "file" { try { open --raw $file | lines | get 0 } catch { "" } } else { "" })
     let expires = ($env.TCENV_EXPIRES? | default "" | into string)
     let left = (if $expires =~ '^[1-9][0-9]{0,14}\z' { ($expires | into int) - (date now | format date "%s" | into int) } else { 999999999 })
     # "soon" in the last ten minutes of the session, "over" after its end.

@@ -153,6 +153,7 @@ def test_no_file_is_loaded_that_tcenv_has_not_written(shell: RealShell, tmp_path
             left.rmdir() if left.is_dir() and not left.is_symlink() else left.unlink()
         change(write_session_file(run / "tcenv", FOREIGN_TOKEN))
         run_prompts(shell, text, tmp_path, {**env, "TCENV_TIMEOUT": "1s"})
+        assert (tmp_path / "out").exists(), name
         out = read_environment(tmp_path / "out")
         assert out.get("TASKCLUSTER_ACCESS_TOKEN") == OLD_TOKEN, name
         assert not (home / "owned").exists(), name

@@ -11,7 +11,7 @@ import pytest
 from tcenv.shells import SHELLS, load_shell
 from tests.shells.interactive import start_shell
 from tests.shells.real import BY_NAME, read_environment
-from tests.shells.sessions import NEW_TOKEN, PROFILE, make_loaded_variables, write_session_file
+from tests.shells.sessions import NEW_TOKEN, OLD_TOKEN, PROFILE, make_loaded_variables, write_session_file
 from tests.shells.versions import EVERY_VERSION, SUPPORTED, VERSIONS, Version, find_range
 from tests.terminal import Terminal
 from tests.world import TCENV, VARIABLES, make_env, make_init_text, tcenv
@@ -74,6 +74,19 @@ def test_the_hook_and_the_function_work(version: Version, tmp_path: Path, home: 
             left = terminal.read_environment(caret)
             assert not re.search("rror|not supported|raceback", terminal.read_screen())
     assert not [name for name in VARIABLES if left.get(name)]
+
+
+@pytest.mark.parametrize(
+    "version", [each for each in select_versions(SUPPORTED) if BY_NAME[each.shell].hook], ids=name_version
+)
+def test_the_hook_survives_a_session_file_that_is_no_text(version: Version, tmp_path: Path, home: Path) -> None:
+    shell = BY_NAME[version.shell]
+    env = make_env(**make_loaded_variables(home / "run/tcenv"))
+    write_session_file(home / "run/tcenv", OLD_TOKEN).write_bytes(b"\xff\xfe\0" * 2000)
+    source = shell.make_source(shell.write_init_text(env, tmp_path))
+    script = "\n".join([make_first_line(version), source, shell.hook, shell.make_dump(tmp_path / "out")])
+    subprocess.run([version.path, *shell.flags, "-c", script], env=env, capture_output=True, timeout=60)
+    assert read_environment(tmp_path / "out")["TASKCLUSTER_ACCESS_TOKEN"] == OLD_TOKEN
 
 
 def run_without_hook(version: Version, env: dict[str, str], folder: Path) -> dict[str, str]:
