@@ -4,7 +4,7 @@ Windows limits the length of a secret. Wine does not, so the tests add the limit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,11 @@ from keyring.backends.Windows import WinVaultKeyring
 from keyring.errors import PasswordDeleteError
 
 from tcenv.errors import StoreError
-from tcenv.sessions.stores import Store, open_store
+from tcenv.sessions.stores import open_store
 from tests.e2e import test_store_contract as contract
-from tests.e2e.test_store_contract import SESSION
+from tests.e2e.test_store_contract import SESSION, Reopen, keeps
+
+__all__ = ["keeps"]
 
 # CRED_MAX_CREDENTIAL_BLOB_SIZE of wincred.h, in bytes.
 _LONGEST = 2560
@@ -42,21 +44,19 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[WinVaultKeyring]:
 
 
 @pytest.fixture(params=["runtime", "file", "keyring", "none"])
-def kept(
+def reopen(
     request: pytest.FixtureRequest, vault: WinVaultKeyring, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Callable[[], Store], bool]:
-    """Return a function that opens the store, and whether it keeps anything. Windows has a runtime directory only if a
-    variable names one."""
+) -> Reopen:
+    """Return a function that opens the store anew. Windows has a runtime directory only if a variable names one."""
     (home / "run").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
-    return lambda: open_store(request.param), request.param != "none"
+    return lambda: open_store(request.param)
 
 
 class TestEveryStore(contract.TestEveryStore):
-    def test_files_are_the_users_alone(self, kept: tuple[Callable[[], Store], bool], home: Path) -> None:
+    def test_files_are_private(self, reopen: Reopen, home: Path) -> None:
         """Their folder protects them, not a mode."""
-        opened, _ = kept
-        opened().save(SESSION)
+        reopen().save(SESSION)
         named = list(home.rglob("*.session"))
         assert all(path.relative_to(home).parts[0] in ("AppData", "run") for path in named)
 
