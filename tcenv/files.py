@@ -14,7 +14,7 @@ from tcenv.errors import StoreError
 
 _STALE = 60.0
 # A change takes milliseconds; the other process may be stopped, or wait for a disk (seconds).
-_PATIENCE = 15.0
+_TIMEOUT = 15.0
 
 
 def make_private_directory(path: str) -> None:
@@ -49,12 +49,12 @@ def compute_checksum(data: bytes) -> str:
 
 
 @contextmanager
-def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
+def hold_lock(path: str, timeout: float = _TIMEOUT) -> Iterator[None]:
     """Hold the lock for reading, changing and writing the file (or the files of the directory) `path`.
 
     The lock's file is in the state directory, where no other user can hold it. Goes on without a lock if that directory
     cannot be written.
-    Raises OSError where another process holds it for more than `patience` seconds."""
+    Raises OSError where another process holds it for more than `timeout` seconds."""
     name = compute_checksum(os.fsencode(os.path.realpath(path)))
     directory = os.path.join(paths.state_directory(), "locks")
     try:
@@ -64,7 +64,7 @@ def hold_lock(path: str, patience: float = _PATIENCE) -> Iterator[None]:
         yield
         return
     try:
-        if not locks.acquire(descriptor, patience):
+        if not locks.acquire(descriptor, timeout):
             raise OSError(errno.EBUSY, "another tcenv process has held it for too long", path)
         yield
     finally:

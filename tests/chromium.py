@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.programs import require
 
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server")
-_PATIENCE = 60_000
-expect.set_options(timeout=_PATIENCE)
+_TIMEOUT = 60_000
+expect.set_options(timeout=_TIMEOUT)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def open_page(browser: Browser, *, dark: bool = False, width: int = 1000, height
     """Open a page that shares nothing with the browser's other pages. Sizes are in CSS pixels."""
     scheme: Literal["dark", "light"] = "dark" if dark else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    context.set_default_timeout(_PATIENCE)
+    context.set_default_timeout(_TIMEOUT)
     try:
         yield context.new_page()
     finally:

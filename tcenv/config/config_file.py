@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # How long to wait for the lock of the index (seconds).
-_INDEX_PATIENCE = 2.0
+_INDEX_TIMEOUT = 2.0
 STORES = ("auto", "runtime", "keyring", "file", "none")
 
 
@@ -256,7 +256,7 @@ def _write_index(configuration: Configuration, path: str, text: str) -> None:
     with suppress(OSError), open(cache, "rb", opener=paths.open_trusted_or_ignore) as file:
         if file.read() == data:
             return
-    with hold_lock(cache, _INDEX_PATIENCE):
+    with hold_lock(cache, _INDEX_TIMEOUT):
         # Another process may have changed the configuration and written its index.
         if _read(path) == text.encode():
             write_privately(cache, data)

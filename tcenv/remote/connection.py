@@ -153,8 +153,8 @@ class Connection:
             if self._ssh.stdin is not None:
                 self._ssh.stdin.close()
         # While ssh connects or asks for a password, it does not notice the end of its input.
-        patience = _ENDING if self._is_ready else 0
-        for end, seconds in ((None, patience), (self._ssh.terminate, _KILLING), (self._ssh.kill, _KILLING)):
+        timeout = _ENDING if self._is_ready else 0
+        for end, seconds in ((None, timeout), (self._ssh.terminate, _KILLING), (self._ssh.kill, _KILLING)):
             if end is not None:
                 end()
             with suppress(subprocess.TimeoutExpired):

@@ -17,7 +17,7 @@ _IPV6 = ("00000000000000000000000001000000", "00000000000000000000000000000001")
 _MAPPED = ("0000000000000000FFFF00000100007F", "00000000000000000000FFFF7F000001")
 _ROOT = "0"
 # Seconds to wait for a request that has been sent.
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 def check_listeners(words: Sequence[str], uid: str, host: str) -> bool:
@@ -46,7 +46,7 @@ def check_path(probe: Probe, send: Callable[[bytes], bool], port: int, *, is_kno
     Raises TcenvError if the probe does not arrive, or if neither ssh nor the far system (`is_known`) tells whose port
     it is."""
     if send(probe.make_request(port)):
-        if not probe.seen.wait(_PATIENCE):
+        if not probe.seen.wait(_TIMEOUT):
             raise TcenvError(f"The forwarded port on {host} does not lead to this run: another program has taken it.")
     elif not is_known:
         raise TcenvError(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # How many roles to ask about, and for how long at most (seconds).
 _MOST_ROLES = 20
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 # The lifetime of the credentials that ask (seconds).
 _LIFETIME = 300
 # Everybody's credentials carry this role.
@@ -105,7 +105,7 @@ def fetch(session: Session) -> tuple[str, ...]:
     found: dict[str, str] = {}
 
     def find(role: str) -> None:
-        deployment = Deployment(session.root_url, deadline=time.monotonic() + _PATIENCE, argument=session.argument)
+        deployment = Deployment(session.root_url, deadline=time.monotonic() + _TIMEOUT, argument=session.argument)
         with suppress(DeploymentError, UsageError):  # UsageError: a role that is too long for a header
             temporary = Credentials(client_id, *mint(client_id, token, [role], now, now + _LIFETIME))
             expansion = deployment.read_scopes(temporary)

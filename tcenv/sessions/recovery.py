@@ -13,7 +13,7 @@ from tcenv.sessions.session import RESETTING, Session
 from tcenv.sessions.stores import Store, load_session
 
 # Seconds to wait for another process to finish its reset.
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 def recover(
@@ -34,7 +34,7 @@ def recover(
     with ExitStack() as stack:
         if not has_lock:
             try:
-                stack.enter_context(hold_sign_in_lock(session.profile, _PATIENCE, lambda: None))
+                stack.enter_context(hold_sign_in_lock(session.profile, _TIMEOUT, lambda: None))
                 has_lock = True
             except TimedOut:
                 # The other process is waiting for a browser. Ask about the stored session, but do not change it.

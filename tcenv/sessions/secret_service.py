@@ -18,7 +18,7 @@ from tcenv.errors import StoreError
 from tcenv.files import write_privately
 
 # What a reader waits for one answer (seconds). A prompt waits for two.
-_PATIENCE = 1.5
+_TIMEOUT = 1.5
 _SERVICE = "tcenv"
 
 
@@ -68,7 +68,7 @@ def _read(name: str) -> str | None:
     connection = open_dbus_connection()
 
     def call(method: str, signature: str, *values: object) -> Any:
-        answer = connection.send_and_get_reply(new_method_call(service, method, signature, values), timeout=_PATIENCE)
+        answer = connection.send_and_get_reply(new_method_call(service, method, signature, values), timeout=_TIMEOUT)
         if answer.header.message_type is not MessageType.method_return:
             raise Unavailable(method)
         return answer.body

@@ -62,7 +62,7 @@ class Options(NamedTuple):
         tcenv doctor --json
     """
 
-    timeout: o.Patience = None
+    timeout: o.RequestTimeout = None
     as_json: o.Json = False
 
 

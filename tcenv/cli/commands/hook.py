@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
 # Seconds: a prompt waits for this.
-_PATIENCE = 2.0
+_TIMEOUT = 2.0
 
 
 class Options(NamedTuple):
@@ -64,7 +64,7 @@ def run(options: Options) -> int:
 
 @contextmanager
 def _limit_time() -> Iterator[None]:
-    """Raise StoreError in a block that takes longer than `_PATIENCE`."""
+    """Raise StoreError in a block that takes longer than `_TIMEOUT`."""
 
     def raise_timeout(number: int, frame: object) -> None:
         raise StoreError("The session's store has not answered in time.")
@@ -73,7 +73,7 @@ def _limit_time() -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGALRM, raise_timeout)
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    signal.setitimer(signal.ITIMER_REAL, _TIMEOUT)
     try:
         yield
     finally:
@@ -122,7 +122,7 @@ def _print_selection(argument: str | None, purpose: str | None, shell: str) -> i
 def _load_live(profile: profiles.Profile, store: Store) -> Session:
     """Return the live session of a profile. Raises NotSignedIn, StoreError, DeploymentError."""
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    session = recover(session, store, messages.warn, deadline=time.monotonic() + _PATIENCE)
+    session = recover(session, store, messages.warn, deadline=time.monotonic() + _TIMEOUT)
     if session is None or session.state == ENDED or not session.is_live():
         raise NotSignedIn(
             f"Not signed in to {get_display_name(profile.name, profile.root_url)}.",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
 # How long to wait for the deployments (seconds, for all clients together).
-_PATIENCE = 4.0
+_TIMEOUT = 4.0
 
 
 class _SignOut:
@@ -81,7 +81,7 @@ class Options(NamedTuple):
     delete_client: o.DeleteClient = False
     everything: o.Everywhere = False
     forget: o.Forget = False
-    timeout: o.Patience = None
+    timeout: o.RequestTimeout = None
     shell: o.Shell = None
 
 
@@ -95,7 +95,7 @@ def run(options: Options) -> int:
         raise UsageError("--forget needs --all.", Hint(("tcenv", "logout", "--all", "--forget")))
     render_statements({}, options.shell)
     # The option or the profile may allow less.
-    patience = min(_PATIENCE, profiles.resolve_timeout(options.profile, options.timeout))
+    timeout = min(_TIMEOUT, profiles.resolve_timeout(options.profile, options.timeout))
     stores = list_stores(open_store(profiles.read_store_name(), messages.warn))
     if options.everything:
         for store in stores:
@@ -108,7 +108,7 @@ def run(options: Options) -> int:
         names = [name]
     loaded = environment.read_loaded(os.environ)
     found = sign_out(
-        names, stores, keep=options.keep_client, insist=options.delete_client, forget=options.forget, patience=patience
+        names, stores, keep=options.keep_client, insist=options.delete_client, forget=options.forget, timeout=timeout
     )
     if len(found) < len(names):
         return 1
@@ -143,7 +143,7 @@ def sign_out(
     keep: bool = False,
     insist: bool = False,
     forget: bool = False,
-    patience: float = _PATIENCE,
+    timeout: float = _TIMEOUT,
 ) -> dict[str, bool]:
     """Forget the sessions of the profiles `names` in all `stores`, then delete their clients: all with `insist`, none with
     `keep`, else those that tcenv made and that the session may delete. Reports what became of each. With `forget`, no later
@@ -166,7 +166,7 @@ def sign_out(
     if not keep:
         every = [one for own in sign_outs.values() for one in own]
         _delete_clients(
-            [one for one in every if insist or (_is_own(one.session) and _can_delete(one.session))], patience
+            [one for one in every if insist or (_is_own(one.session) and _can_delete(one.session))], timeout
         )
     for name, own in sign_outs.items():
         if insist:
@@ -268,8 +268,8 @@ def _can_delete(session: Session) -> bool:
     return client_names.may_delete(session) or (session.scopes is None and not session.asked)
 
 
-def _delete_clients(sign_outs: list[_SignOut], patience: float) -> None:
-    """Delete the clients on their deployments, all at once, for at most `patience` seconds."""
+def _delete_clients(sign_outs: list[_SignOut], timeout: float) -> None:
+    """Delete the clients on their deployments, all at once, for at most `timeout` seconds."""
     threads = []
     for one in sign_outs:
         if one.session.is_live() and one.session.state != ENDED:
@@ -278,7 +278,7 @@ def _delete_clients(sign_outs: list[_SignOut], patience: float) -> None:
             threads[-1].start()
         else:
             one.is_dead = True
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
 

@@ -33,7 +33,7 @@ class Options(NamedTuple):
     profile: o.ProfileArgument = None
     satisfies: o.Satisfies = ()
     method: o.Method = None
-    timeout: o.Patience = None
+    timeout: o.RequestTimeout = None
 
 
 def run(options: Options) -> int:

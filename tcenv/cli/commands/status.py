@@ -48,7 +48,7 @@ class Options(NamedTuple):
     offline: o.Offline = False
     scopes: o.EveryScope = False
     everything: o.Everywhere = False
-    timeout: o.Patience = None
+    timeout: o.RequestTimeout = None
     as_json: o.Json = False
 
 

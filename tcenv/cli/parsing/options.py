@@ -98,7 +98,7 @@ Timeout = Annotated[
     _browser_option("--timeout", metavar="TIME", help="How long to wait for the browser. Default: 5m."),
     KnownValues("1m", "5m", "15m"),
 ]
-Patience = Annotated[
+RequestTimeout = Annotated[
     str | None,
     typer.Option(
         "--timeout", metavar="TIME", help="How long to wait for the deployment, such as 10s. At most 30s for each call."

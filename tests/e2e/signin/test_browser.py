@@ -52,7 +52,7 @@ def make_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ma
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def long_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a program to fail, even on a slow machine."""
     for name in ("_LAUNCHER_SECONDS", "_PROGRAM_SECONDS"):
         monkeypatch.setattr(browser_module, name, 60)
@@ -179,7 +179,7 @@ def test_an_executable_with_spaces_in_its_name_is_one_program(
     assert not open_browser(URL, f"{program} %s")
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 def test_the_list_is_tried_in_order(make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
     make_browser("fails", "exit 3")
     seen, later = make_browser("works"), make_browser("later")
@@ -191,7 +191,7 @@ def test_the_list_is_tried_in_order(make_browser: MakeBrowser, monkeypatch: pyte
     assert not later.exists()
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 @pytest.mark.parametrize(
     ("browser", "failures"),
     [
@@ -213,7 +213,7 @@ def test_failed_browsers_are_reported(
         assert bool(opening) == browser.endswith("works")
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 def test_only_existing_desktop_programs_are_reported(
     make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +226,7 @@ def test_only_existing_desktop_programs_are_reported(
     assert opening and opening.failures == []
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 def test_the_desktops_browser_comes_after_the_variable(
     make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,7 +248,7 @@ def test_without_a_display_no_desktop_browser_is_started(
     assert not any(file.exists() for file in seen)
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 def test_a_desktop_without_a_browser_starts_none(make_browser: MakeBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
     make_browser("xdg-open", "exit 3")
     monkeypatch.setenv("DISPLAY", ":0")
@@ -265,7 +265,7 @@ def test_a_browser_that_needs_the_terminal_is_not_started(make_browser: MakeBrow
     assert not seen.exists()
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 def test_an_entry_that_is_not_a_program_starts_no_browser(make_browser: MakeBrowser, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("")
@@ -310,7 +310,7 @@ def test_a_paused_browser_runs_after_the_pause(make_browser: MakeBrowser, tmp_pa
         end.touch()
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_watch")
 def test_a_program_that_fails_at_once_is_not_a_browser(make_browser: MakeBrowser) -> None:
     broken = "/bin/false"
     seen = make_browser("sound")

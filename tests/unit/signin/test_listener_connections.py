@@ -17,11 +17,11 @@ from tests.listener import CREDENTIALS, FAMILIES, QUERY, WaitingListener, parse_
 
 
 @pytest.fixture
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_TIMEOUT", 0.2)
 
 
-@pytest.mark.usefixtures("short_patience")
+@pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("data", [b"G", b"GET /", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 def test_an_incomplete_request_is_dropped(data: bytes) -> None:
     with WaitingListener() as waiting:
@@ -30,7 +30,7 @@ def test_an_incomplete_request_is_dropped(data: bytes) -> None:
         waiting.exchange(waiting.request())
 
 
-@pytest.mark.usefixtures("short_patience")
+@pytest.mark.usefixtures("short_timeouts")
 def test_a_dripping_connection_gets_no_more_time() -> None:
     with WaitingListener() as waiting:
 
@@ -44,7 +44,7 @@ def test_a_dripping_connection_gets_no_more_time() -> None:
         waiting.exchange(waiting.request())
 
 
-@pytest.mark.usefixtures("short_patience")
+@pytest.mark.usefixtures("short_timeouts")
 def test_a_silent_connection_is_kept_for_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     with WaitingListener() as waiting, waiting.connect("::1") as early:
         # The listener drops a later connection that has sent something.
