@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tcenv.errors import Hint
 
-_HOT = ("env", "exec", "login")
+_HOT_COMMANDS = ("env", "exec", "login")
 # The signals that have come.
 _received: list[int] = []
 
@@ -46,7 +46,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             core_dumps.forbid()
             _take_callers_variables()
             _repair_streams(arguments)
-            return _carry_out(arguments)
+            return _run_command_line(arguments)
         except Exception as failure:
             block_all()
             # The compiler turns whatever a handler raises in it into a SyntaxError.
@@ -133,7 +133,7 @@ def _report_end(arguments: list[str], reason: BaseException) -> int:
         return 1
 
 
-def _carry_out(arguments: list[str]) -> int:
+def _run_command_line(arguments: list[str]) -> int:
     is_verbose = False
     if arguments and _sets_verbosity(arguments):
         from tcenv import verbosity
@@ -141,7 +141,7 @@ def _carry_out(arguments: list[str]) -> int:
         arguments = [arguments[0], *verbosity.take_options(arguments[1:])]
         is_verbose = verbosity.is_verbose
     # The hot path prints nothing about what it does.
-    if arguments and arguments[0] in _HOT and not is_verbose:
+    if arguments and arguments[0] in _HOT_COMMANDS and not is_verbose:
         from tcenv import hotpath
 
         status = hotpath.run(arguments, _report_reuse, _announce)

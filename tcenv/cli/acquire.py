@@ -14,7 +14,7 @@ from tcenv.cli.terminal.progress import SignInProgress
 from tcenv.config import profile as profiles
 from tcenv.config.profile import Overrides
 from tcenv.deployment.fromnow import parse_expires
-from tcenv.deployment.limits import MOST_SCOPES
+from tcenv.deployment.limits import MAX_SCOPES
 from tcenv.deployment.scopes import remove_covered
 from tcenv.errors import CredentialsRejected, Hint, NotSignedIn, UsageError, make_login_command
 from tcenv.sessions import known_clients, temporary
@@ -109,9 +109,9 @@ def open_session(options: SessionOptions) -> OpenedSession:
 def _drop_covered(options: SessionOptions, argument: str) -> tuple[str, ...]:
     """Return the scopes that no other one covers. Raises UsageError for more scopes than a sign-in takes."""
     scopes = remove_covered(options.scopes)
-    if len(scopes) <= MOST_SCOPES:
+    if len(scopes) <= MAX_SCOPES:
         return scopes
-    count = f"{len(scopes)} scopes, and a sign-in takes {MOST_SCOPES} at most"
+    count = f"{len(scopes)} scopes, and a sign-in takes {MAX_SCOPES} at most"
     message = f"The purpose {options.purpose} has {count}." if options.purpose else f"These are {count}."
     patterns = [scope for scope in fit_for_the_page(scopes) or () if scope not in scopes]
     more = f". Or use patterns that cover them: {', '.join(patterns)}" if patterns else ""

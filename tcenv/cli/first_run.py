@@ -9,7 +9,7 @@ from tcenv.config import config_file
 from tcenv.deployment.rooturl import parse_root_url
 from tcenv.errors import UsageError
 from tcenv.sessions.profile_names import is_configurable_name
-from tcenv.signin.interactivity import is_in_person
+from tcenv.signin.interactivity import is_interactive
 
 # The public deployments: the name that a profile gets, what people call it, and its root URL.
 _KNOWN = (
@@ -20,7 +20,7 @@ _KNOWN = (
 
 def can_ask() -> bool:
     """Return whether a person can answer a question: standard input and standard error are the terminal that they type in."""
-    return os.isatty(0) and os.isatty(2) and is_in_person()
+    return os.isatty(0) and os.isatty(2) and is_interactive()
 
 
 def ask_for_deployment() -> str | None:

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # The longest time of the system's timers (seconds).
-_LONGEST_WAIT = 20 * 86400
+_MAX_WAIT = 20 * 86400
 
 BUILT_IN: Mapping[str, Any] = {
     "name": None,
@@ -194,7 +194,7 @@ def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Prof
         description=default_client_name.fill(values["description"], profile),
         flow=values["flow"],
         port=values["port"],
-        timeout=min(parse_expires(values["timeout"]), _LONGEST_WAIT),
+        timeout=min(parse_expires(values["timeout"]), _MAX_WAIT),
         browser=values["browser"],
         no_browser=values["no_browser"],
         no_self_delete=values["no_self_delete"],

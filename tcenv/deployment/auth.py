@@ -100,7 +100,7 @@ class Deployment:
 
     def confirm(self, credentials: Credentials) -> Confirmation:
         """Have the deployment check the signature of a call, and return what it tells. A 403 proves a good signature too."""
-        with self._translated_errors():
+        with self._translate_errors():
             client = None
             if credentials.certificate is None:
                 client = self._read_client(credentials.client_id, credentials)
@@ -110,7 +110,7 @@ class Deployment:
     def find_client(self, client_id: str, credentials: Credentials | None = None) -> ClientFacts | None:
         """Return the facts about a client, or None if there is no such client. Raises PermissionError if the deployment
         does not show it to these credentials (None: to everybody)."""
-        with self._translated_errors():
+        with self._translate_errors():
             try:
                 client = self._read_client(client_id, credentials)
             except _ErrorAnswer as failure:
@@ -124,14 +124,14 @@ class Deployment:
     def read_scopes(self, credentials: Credentials) -> tuple[str, ...] | None:
         """Return all scopes of these credentials, with those that everybody has, or None if the deployment does not
         tell."""
-        with self._translated_errors():
+        with self._translate_errors():
             return self._read_scopes(credentials)
 
     def reset_token(self, credentials: Credentials, client_id: str) -> str:
         """Give the client a new token and return it. The old one dies at once.
 
         The old token may be dead too if this raises anything but `Refused`."""
-        with self._translated_errors():
+        with self._translate_errors():
             return _parse_token(self._call(credentials, "resetAccessToken", client_id), client_id)
 
     def update_client(
@@ -145,12 +145,12 @@ class Deployment:
             # The default is false, and then the service does not delete the expired client.
             "deleteOnExpiration": True,
         }
-        with self._translated_errors():
+        with self._translate_errors():
             return _parse_client(self._call(credentials, "updateClient", client_id, content), client_id)
 
     def delete_client(self, credentials: Credentials, client_id: str) -> None:
         """Delete a client. Does nothing if there is no such client."""
-        with self._translated_errors():
+        with self._translate_errors():
             answer = self._call(credentials, "deleteClient", client_id)
             if answer is not None:
                 _check_object(answer)
@@ -158,7 +158,7 @@ class Deployment:
     def ping(self) -> float:
         """Check that the service answers to its `ping`, which no other web server does. Returns the deployment's time from
         the answer's Date (whole seconds since the epoch)."""
-        with self._translated_errors():
+        with self._translate_errors():
             answer = self._send(None, "GET", f"{self.root_url}/api/auth/v1/ping", None)
             if _check_object(_parse_answer(answer)).get("alive") is not True:
                 raise Unusable("it is not what the Auth service answers to ping")
@@ -167,9 +167,9 @@ class Deployment:
                 raise DeploymentError(f"{self.root_url} does not say its time.")
             return seconds
 
-    def shows_scopes(self) -> bool:
+    def can_everybody_see_scopes(self) -> bool:
         """Return whether everybody may see their own scopes. On a private deployment the page may not know its user."""
-        with self._translated_errors():
+        with self._translate_errors():
             return self._call_if_allowed(None, "currentScopes") is not None
 
     def _read_client(self, client_id: str, credentials: Credentials | None) -> ClientFacts | None:
@@ -239,7 +239,7 @@ class Deployment:
         raise AssertionError("the last try returns or raises")
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """Limit the time of one method, and raise its failures as errors for the user."""
         end = time.monotonic() + _TIMEOUT
         self._http.deadline = end if self._deadline is None else min(end, self._deadline)

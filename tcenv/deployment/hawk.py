@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.patterns import MAX_HEADER_LENGTH
 
 # The largest difference in seconds between a signature's time and this machine's.
 SKEW = 15 * 60
@@ -145,7 +145,7 @@ class PayloadHash:
 
 def parse_header(text: str) -> Attributes:
     """Return the parts of an Authorization header. Raises BadSignature."""
-    if len(text) > LONGEST_HEADER:
+    if len(text) > MAX_HEADER_LENGTH:
         raise BadSignature
     scheme, _, rest = text.partition(" ")
     if scheme.lower() != "hawk":

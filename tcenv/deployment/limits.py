@@ -8,7 +8,7 @@ from tcenv.deployment.scopes import check_scope
 from tcenv.errors import UsageError
 
 FLOWS = ("auto", "create", "new")
-MOST_SCOPES = 20
+MAX_SCOPES = 20
 LONGEST_DESCRIPTION = 10_240
 _LONGEST_NAME = 200
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!@/:.+|_-")
@@ -39,10 +39,10 @@ def check_description(text: str) -> str:
 def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
     """Return `scopes` without repetitions if the page can take them. Raises UsageError."""
     unique = tuple(dict.fromkeys(scopes))
-    if not 1 <= len(unique) <= MOST_SCOPES:
+    if not 1 <= len(unique) <= MAX_SCOPES:
         raise UsageError(
             f"You cannot ask for {len(unique)} scopes.",
-            f"Accepted: 1 to {MOST_SCOPES}. A pattern like queue:* stands for many.",
+            f"Accepted: 1 to {MAX_SCOPES}. A pattern like queue:* stands for many.",
         )
     for scope in unique:
         check_scope(scope)

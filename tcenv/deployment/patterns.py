@@ -26,4 +26,4 @@ ACCESS_TOKEN = Pattern(_ALPHANUMERIC + "_-", 22, 66)
 SCOPE = Pattern("".join(map(chr, range(0x20, 0x7F))), 1, 1 << 20)
 
 # Characters of an Authorization header; the service answers a longer one with 401.
-LONGEST_HEADER = 4096
+MAX_HEADER_LENGTH = 4096

@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import os
 
-from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.patterns import MAX_HEADER_LENGTH
 from tcenv.errors import UsageError
 
 TYPE_CHECKING = False
@@ -65,14 +65,14 @@ def fits(client_id: str, scopes: Sequence[str]) -> bool:
     in base64."""
     certificate = _render_certificate(scopes, _SOME_TIME, _SOME_TIME, "=" * 44, "=" * 44)
     length = len('{"certificate":}') + len(certificate)
-    return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= LONGEST_HEADER
+    return len(client_id) + (length + 2) // 3 * 4 + _REST_OF_HEADER <= MAX_HEADER_LENGTH
 
 
 def _make_length_error(client_id: str, scopes: Sequence[str]) -> str:
     count = next(count for count in range(len(scopes)) if not fits(client_id, scopes[: count + 1]))
     return (
         f"{len(scopes)} scopes do not fit into temporary credentials: each call carries them in a header of "
-        f"{LONGEST_HEADER:,} characters, which has room for the first {count}."
+        f"{MAX_HEADER_LENGTH:,} characters, which has room for the first {count}."
     )
 
 

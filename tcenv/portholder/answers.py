@@ -53,7 +53,7 @@ class Connection:
         self._received = bytearray()
         self._is_over = False
         self._sending = b""
-        self._answered = self._waits = False
+        self._answered = self._is_waiting = False
         self._until = time.monotonic() + _TIMEOUT
 
     def begin(self, received: bytes) -> None:
@@ -74,7 +74,7 @@ class Connection:
         """Close the connection if it has taken too long. If it still waits for a page, send the page without the
         outcome."""
         if time.monotonic() > self._until:
-            if self._waits and not self._answered:
+            if self._is_waiting and not self._answered:
                 self.send_ended_page()
             else:
                 self.drop()
@@ -126,7 +126,7 @@ class Connection:
 
     def _wait(self) -> None:
         """Keep the connection open until tcenv reports the outcome."""
-        self._waits = True
+        self._is_waiting = True
         if not self._answered:
             self._loop.ignore(self._descriptor)
             self._until = time.monotonic() + _PAGE_TIMEOUT
@@ -139,8 +139,8 @@ class Connection:
         self._answered = True
         self._until = time.monotonic() + _TIMEOUT
         try:
-            self._watch(self._send_on, select.POLLOUT)
-            self._send_on()
+            self._watch(self._continue_sending, select.POLLOUT)
+            self._continue_sending()
         except OSError:
             self.drop()
 
@@ -152,7 +152,7 @@ class Connection:
         self._loop.ignore(self._descriptor)
         self._loop.watch(self._descriptor, handler, events)
 
-    def _send_on(self) -> None:
+    def _continue_sending(self) -> None:
         try:
             self._sending = self._sending[self._socket.send(self._sending) :]
         except BlockingIOError:

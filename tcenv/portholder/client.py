@@ -21,7 +21,7 @@ SIGN_IN_SECONDS = 15 * 60
 # Seconds to wait for the holder.
 _TIMEOUT = 2.0
 # Bytes that a pipe takes before the other end reads.
-_PIPE = 60_000
+_PIPE_CAPACITY = 60_000
 # The variables that the process for a late approval needs to find its files and the deployment. None holds a token.
 _VARIABLES = frozenset(
     (
@@ -30,7 +30,7 @@ _VARIABLES = frozenset(
         *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "DBUS_SESSION_BUS_ADDRESS"),
     )
 )
-_FAMILIES_OF_VARIABLES = ("XDG_", "LC_", "LD_", "DYLD_")
+_VARIABLE_PREFIXES = ("XDG_", "LC_", "LD_", "DYLD_")
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hold_ports.py")
 _IS_SUPPORTED = hasattr(os, "posix_spawn") and hasattr(_socket, "AF_UNIX")
 
@@ -123,7 +123,7 @@ def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, as_child
     try:
         environment = _build_late_environment()
         record = messages.encode({**table, **environment})
-        if len(record) > _PIPE:
+        if len(record) > _PIPE_CAPACITY:
             record = messages.encode(table)
         os.write(writer, record)
         descriptors = [reader, *(server.fileno() for server in sockets)]
@@ -191,7 +191,7 @@ def _build_late_environment() -> dict[str, str]:
         {
             name: value
             for name, value in os.environ.items()
-            if name in _VARIABLES or name in SECRETS or name.startswith(_FAMILIES_OF_VARIABLES)
+            if name in _VARIABLES or name in SECRETS or name.startswith(_VARIABLE_PREFIXES)
         }
     )
     return {

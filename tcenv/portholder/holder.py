@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _FIRST_DESCRIPTOR = 3
-_MOST_CONNECTIONS = 64
+_MAX_CONNECTIONS = 64
 # Seconds between two checks of the time.
 _TICK = 1.0
 # Seconds to wait for another process of this user.
@@ -119,7 +119,7 @@ class Port:
 
     def answer(self, connection: _socket.socket, received: bytes = b"") -> None:
         """Answer a connection. `received` are the bytes that have been read from it."""
-        while len(self.holder.connections) >= _MOST_CONNECTIONS:
+        while len(self.holder.connections) >= _MAX_CONNECTIONS:
             self.holder.drop_oldest()
         new = Connection(self.holder.loop, self, connection, self.holder.forget)
         self.holder.connections[new] = None
@@ -146,7 +146,7 @@ class Holder:
                 self._call_safely(port.check_time)
             for connection in list(self.connections):
                 self._call_safely(connection.check_time)
-            _reap()
+            _reap_children()
 
     def _call_safely(self, call: Callable[[], None]) -> None:
         """Call the handler of a port or a connection, and contain its errors there."""
@@ -308,7 +308,7 @@ def _lock_or_hand_over(directory: str, descriptors: Sequence[int]) -> int | None
     return None
 
 
-def _reap() -> None:
+def _reap_children() -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DRIFT = 5 * 60
 _LONGEST = 31 * 86400
 _SEED_LENGTH = 44
-_MOST_SCOPES = 10_000
+_MAX_SCOPES = 10_000
 
 
 class Refused(Exception):
@@ -143,7 +143,7 @@ def _check_certificate(run: Run, client_id: str, certificate: Any, now: float) -
 
 
 def _parse_scopes(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > _MOST_SCOPES:
+    if not isinstance(value, list) or len(value) > _MAX_SCOPES:
         raise BadSignature
     if not all(isinstance(scope, str) and scope.isascii() and scope.isprintable() and scope for scope in value):
         raise BadSignature

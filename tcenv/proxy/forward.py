@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from tcenv.proxy.child_environment import Run
 
 # CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
-_NO_CALLS = ("CONNECT", "TRACE")
+_REFUSED_METHODS = ("CONNECT", "TRACE")
 # The logged status of a call whose program closed its connection, as nginx has it.
 _CLOSED_BY_PROGRAM = 499
 # How long a signed URL is valid, in seconds.
-_SIGNED_URL = 15 * 60
+_SIGNED_URL_SECONDS = 15 * 60
 _LONGEST_URL = 8192
 # How often to send one request at most: again with a newer session, or with more scopes.
-_MOST_SENT = 16
+_MAX_ATTEMPTS = 16
 
 
 class Forwarder:
@@ -158,7 +158,7 @@ class Forwarder:
         data = await body.read_whole() if body.is_small else None
         former: web.Response | None = None
         response: web.StreamResponse
-        for _ in range(_MOST_SENT):
+        for _ in range(_MAX_ATTEMPTS):
             # A new sign-in may use another client than the run started with.
             protect_own_client(OwnClient.from_ids(authority.credentials.client_id), request.method, call)
             entry.scopes = narrow(authority.scopes if attempts is None else attempts.get_scopes(authority), inner)
@@ -176,7 +176,7 @@ class Forwarder:
                 response = former
                 break
             if answer.status != 401 and (answer.status != 403 or attempts is None):
-                response = await _pass_back(request, answer, sent=data is not None or body.sent)
+                response = await _stream_answer(request, answer, sent=data is not None or body.sent)
                 break
             content = await read(answer, sent=data is not None or body.sent)
             response = _make_response(request, answer, content)
@@ -255,7 +255,7 @@ class Forwarder:
         scopes = narrow(authority.scopes, narrow(caller.scopes, _read_scopes_header(request)))
         entry.scopes = scopes
         entry.note = f"signed GET {call.path}"
-        expires = time.time() + _SIGNED_URL
+        expires = time.time() + _SIGNED_URL_SECONDS
         if self._signer.until is not None:
             expires = min(expires, self._signer.until)
         signed = self._deployment.sign_url(authority, call.resource, scopes, expires)
@@ -268,7 +268,7 @@ def _refuse_unsupported(request: web.BaseRequest) -> None:
     offered = ",".join(request.headers.getall("Upgrade", [])).lower().split(",")
     if any(protocol.strip().partition("/")[0] == "websocket" for protocol in offered):
         raise ErrorAnswer(501, "UpgradeRefused", "tcenv's proxy does not pass upgrades (websockets).")
-    if request.method in _NO_CALLS:
+    if request.method in _REFUSED_METHODS:
         raise ErrorAnswer(405, "MethodRefused", f"tcenv's proxy does not pass {request.method}.")
     if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
         # aiohttp would decode the body, and the deployment would get it without the encoding that its header names.
@@ -322,7 +322,7 @@ def _make_response(request: web.BaseRequest, answer: aiohttp.ClientResponse, con
     return web.Response(status=answer.status, reason=answer.reason, headers=lines, body=content)
 
 
-async def _pass_back(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
+async def _stream_answer(request: web.BaseRequest, answer: aiohttp.ClientResponse, *, sent: bool) -> web.StreamResponse:
     """Pass on the deployment's answer as it arrives. If it breaks off, break off too: it must not look complete."""
     length = answer.headers.get("Content-Length", "")
     try:

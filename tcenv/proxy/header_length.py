@@ -8,7 +8,7 @@ from typing import Any
 
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Endpoint
-from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.patterns import MAX_HEADER_LENGTH
 
 # The longest values of the header's parts that are not known in advance.
 _HASH = "=" * 44
@@ -28,7 +28,7 @@ def count_fitting(client_id: str, scopes: Sequence[str]) -> int:
     fitting, too_many = 0, len(scopes) + 1
     while too_many - fitting > 1:
         middle = (fitting + too_many) // 2
-        if measure_header(client_id, {"authorizedScopes": list(scopes[:middle])}) <= LONGEST_HEADER:
+        if measure_header(client_id, {"authorizedScopes": list(scopes[:middle])}) <= MAX_HEADER_LENGTH:
             fitting = middle
         else:
             too_many = middle

@@ -26,11 +26,11 @@ _BEGINNING = "Client ID "
 _MISSING = "missing the following scopes:"
 _REQUIRES = "This request requires"
 _FENCE = "```"
-_DEEPEST = 20
-_MOST_SCOPES = 2000
+_MAX_DEPTH = 20
+_MAX_SCOPES = 2000
 _MOST_ROUNDS = 10
 # How many alternatives to compare at once.
-_MOST_WAYS = 50
+_MAX_ALTERNATIVES = 50
 _MOST_DECODED = 2**20
 _PRIORITIES = ("lowest", "very-low", "low", "medium", "high", "very-high", "highest")
 # Random UUIDs as slugids (`taskcluster.slugId`) and as they are.
@@ -134,7 +134,7 @@ class Attempts:
         if missing & self._added or not self._is_shrinking(missing) or self._rounds >= _MOST_ROUNDS:
             return False
         known = {*self._learner.learned.needed, *self.get_scopes(authority)}
-        chosen = find_least(refusal.expression, authority.held, known)
+        chosen = find_smallest_set(refusal.expression, authority.held, known)
         if chosen is None:
             await self._note_refused(scope for scope in missing if not covers(authority.held or (), scope))
             return False
@@ -237,7 +237,7 @@ def parse_refusal(content: bytes, encoding: str = "") -> Refusal | None:
         expression = _find_missing_block(message)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error):
         return None
-    if expression is None or len(list_scopes(expression)) > _MOST_SCOPES:
+    if expression is None or len(list_scopes(expression)) > _MAX_SCOPES:
         return None
     return Refusal(message[len(_BEGINNING) :].split(None, 1)[0], method, expression, parameters)
 
@@ -268,7 +268,7 @@ def _find_missing_block(message: str) -> Any:
 def _is_expression(expression: Any, depth: int = 0) -> bool:
     if isinstance(expression, str):
         return expression.isascii() and expression.isprintable() and bool(expression)
-    if not isinstance(expression, dict) or len(expression) != 1 or depth > _DEEPEST:
+    if not isinstance(expression, dict) or len(expression) != 1 or depth > _MAX_DEPTH:
         return False
     ((kind, parts),) = expression.items()
     return kind in ("AllOf", "AnyOf") and isinstance(parts, list) and all(_is_expression(p, depth + 1) for p in parts)
@@ -282,7 +282,7 @@ def list_scopes(expression: Any) -> list[str]:
     return [scope for part in parts for scope in list_scopes(part)]
 
 
-def find_least(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
+def find_smallest_set(expression: Any, held: tuple[str, ...] | None, known: set[str]) -> set[str] | None:
     """Return the fewest of the `held` scopes (None: unknown) that satisfy the expression, or None if the held scopes do
     not suffice. Scopes in `known` are needed anyway and cost nothing."""
     ways = _find_alternatives(expression, held, known)
@@ -309,7 +309,7 @@ def _find_alternatives(expression: Any, held: tuple[str, ...] | None, known: set
 
 
 def _sort_alternatives(ways: Iterable[frozenset[str]], known: set[str]) -> list[frozenset[str]]:
-    return sorted(set(ways), key=lambda way: _rank(way, known))[:_MOST_WAYS]
+    return sorted(set(ways), key=lambda way: _rank(way, known))[:_MAX_ALTERNATIVES]
 
 
 def _rank(scopes: frozenset[str], known: set[str]) -> tuple[int, int, int, int, int, list[str]]:

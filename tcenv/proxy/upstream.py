@@ -15,7 +15,7 @@ from yarl import URL
 from tcenv.deployment import hawk
 from tcenv.deployment.hawk import Endpoint
 from tcenv.deployment.network import SettingsError, find_proxy, make_ssl_context
-from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.patterns import MAX_HEADER_LENGTH
 from tcenv.proxy.signer import Authority
 
 # Headers that aiohttp would add.
@@ -66,9 +66,9 @@ class Deployment:
 
         Raises TooLong if the scopes do not fit, even without those that another one covers."""
         header = self._make_header(authority, method, resource, scopes, payload_hash)
-        if len(header) > LONGEST_HEADER and scopes is not None:
+        if len(header) > MAX_HEADER_LENGTH and scopes is not None:
             header = self._make_header(authority, method, resource, authority.shorten(scopes), payload_hash)
-        if len(header) > LONGEST_HEADER:
+        if len(header) > MAX_HEADER_LENGTH:
             raise TooLong
         return header
 

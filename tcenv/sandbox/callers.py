@@ -19,7 +19,7 @@ from tcenv.sandbox.scopes import EVERYBODY, normalize
 
 # Seconds by which a certificate's start and end may be off, and how long it may last.
 DRIFT = 5 * 60
-LONGEST_TEMPORARY = 31 * 86400
+MAX_TEMPORARY_SECONDS = 31 * 86400
 _SEED_LENGTH = 44
 
 
@@ -103,7 +103,7 @@ def _check_certificate(client_id: str, certificate: dict[str, Any], deployment: 
         raise Rejected("ext.certificate.start > now")
     if expiry < now - DRIFT:
         raise Rejected("ext.certificate.expiry < now")
-    if expiry - start > LONGEST_TEMPORARY:
+    if expiry - start > MAX_TEMPORARY_SECONDS:
         raise Rejected("ext.certificate cannot last longer than 31 days!")
     held = deployment.get_held(tuple(issuer.scopes))
     if issuer_id != client_id and f"auth:create-client:{client_id}" not in held:

@@ -12,7 +12,7 @@ from typing import Any
 
 # Seconds by which a signature's time may be off, and characters of the longest header.
 SKEW = 15 * 60
-LONGEST_HEADER = 4096
+MAX_HEADER_LENGTH = 4096
 _ATTRIBUTE = re.compile(r'(\w+)="([^"\\]*)"\s*(?:,\s*|$)')
 _ATTRIBUTES = re.compile(r'(?:\w+="[^"\\]*"\s*(?:,\s*|$))+')
 _KNOWN = frozenset(("id", "ts", "nonce", "hash", "ext", "mac", "app", "dlg"))
@@ -100,7 +100,7 @@ def check(claim: Claim, signed: Signed, token: str, now: float, *, any_time: boo
 
 def _read_header(signed: Signed) -> Claim:
     header = signed.authorization
-    if len(header) > LONGEST_HEADER:
+    if len(header) > MAX_HEADER_LENGTH:
         raise Rejected("Bad Request: Header length too long")
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "hawk":

@@ -15,7 +15,7 @@ from tcenv.sandbox.scopes import Held, find_missing, render
 
 HOOKS = Service("hooks", "Hooks Service")
 _GROUP = "sandbox"
-_ANYTHING = {"type": "object", "additionalProperties": True}
+_ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _METADATA = record("name description owner", name=text(255), description=text(32_768), owner=text(255),
                    emailOnError={"type": "boolean", "default": True})  # fmt: skip
 _HOOK = record(
@@ -23,11 +23,11 @@ _HOOK = record(
     hookGroupId=text(1000),
     hookId=text(1000),
     metadata=_METADATA,
-    task=_ANYTHING,
+    task=_ANY_OBJECT,
     bindings={"type": "array", "uniqueItems": True, "items": record(
         "exchange routingKeyPattern", exchange={"type": "string"}, routingKeyPattern={"type": "string"})},
     schedule={"type": "array", "uniqueItems": True, "items": {"type": "string"}, "default": []},
-    triggerSchema={**_ANYTHING, "default": {"type": "object", "additionalProperties": False}},
+    triggerSchema={**_ANY_OBJECT, "default": {"type": "object", "additionalProperties": False}},
 )  # fmt: skip
 _MODIFY = {"AllOf": ["hooks:modify-hook:<hookGroupId>/<hookId>", "assume:hook-id:<hookGroupId>/<hookId>"]}
 
@@ -106,14 +106,14 @@ def _list_last_fires(call: Call) -> Any:
 
 
 @HOOKS.declare("POST", "triggerHook", "/hooks/<hookGroupId>/<hookId>/trigger",
-               "hooks:trigger-hook:<hookGroupId>/<hookId>", body=_ANYTHING, body_name="trigger-hook")  # fmt: skip
+               "hooks:trigger-hook:<hookGroupId>/<hookId>", body=_ANY_OBJECT, body_name="trigger-hook")  # fmt: skip
 def _trigger_hook(call: Call) -> Any:
     """Trigger a hook, which creates its task if its role may do so"""
     return _fire(call, "triggerHook")
 
 
 @HOOKS.declare("POST", "triggerHookWithToken", "/hooks/<hookGroupId>/<hookId>/trigger/<token>",
-               body=_ANYTHING, body_name="trigger-hook")  # fmt: skip
+               body=_ANY_OBJECT, body_name="trigger-hook")  # fmt: skip
 def _trigger_hook_with_token(call: Call) -> Any:
     """Trigger a hook with its token"""
     if call.params["token"] != _find_hook(call).get("triggerToken"):
@@ -181,7 +181,7 @@ def _make_example(call: Call) -> dict[str, Any]:
         "metadata": fill(about, _METADATA),
         "task": task,
         "schedule": [],
-        "triggerSchema": _ANYTHING,
+        "triggerSchema": _ANY_OBJECT,
         "triggerToken": "nothing-real",
     }
 

@@ -22,7 +22,7 @@ LONGEST_TARGET = 8177
 _LONGEST_LINE = 8192
 _LONGEST_HEAD = 4 * 8192
 # Bytes of the largest body without a sink.
-LARGEST_BODY = 16 << 20
+MAX_BODY = 16 << 20
 _TRIES = 50
 _BACKLOG = 512
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {
@@ -262,7 +262,7 @@ class _Connection(asyncio.Protocol):
             body.size += len(piece)
             if request.sink is not None:
                 request.sink(piece)
-            elif body.size > LARGEST_BODY:
+            elif body.size > MAX_BODY:
                 return self._refuse(413)
             else:
                 body.pieces.append(piece)

@@ -42,7 +42,7 @@ _FROM_NOW = re.compile(
 )
 _YEAR = 365.2425 * 86400
 _LATEST = 253402300799.0
-_MOST_SCOPES = 20
+_MAX_SCOPES = 20
 
 
 class Crash(Exception):
@@ -90,7 +90,7 @@ def make_sign_in_page(deployment: Deployment, variant: str, query: Sequence[tupl
     values = dict(query)
     callback = values.get("callback_url") or None
     scopes = tuple(value for key, value in query if key == "scope")
-    if callback is not None and not 1 <= len(scopes) <= _MOST_SCOPES:
+    if callback is not None and not 1 <= len(scopes) <= _MAX_SCOPES:
         raise Crash("scopeset1.filter is not a function" if scopes else "scopeset1 is undefined")
     allowed = callback is None or _ALLOWED_CALLBACK.match(callback)
     harmless = callback is None or _SAFE_CALLBACK.match(callback)
@@ -188,15 +188,15 @@ def _call_as_user(
     return answer
 
 
-def draw_sign_in(page: Page, *, signed_in: bool) -> str:
+def render_sign_in(page: Page, *, signed_in: bool) -> str:
     """Draw a sign-in page. A user who has not signed in gets a dialog before the form."""
     if not signed_in:
         dialog = (
             '<div role="dialog" aria-labelledby="who"><h1 id="who">Sign in</h1>'
             "<p>You are not signed in to this deployment. Sign in to see the form.</p>"
-            f'<p class="buttons"><button id="sign-in" type="button">Sign in</button></p></div>{_draw_data(page)}'
+            f'<p class="buttons"><button id="sign-in" type="button">Sign in</button></p></div>{_render_data(page)}'
         )
-        return _draw_document("Sign in", dialog)
+        return _render_document("Sign in", dialog)
     new = page.variant == "new"
     question = '<p class="question">A client with this ID already exists. What should happen?</p>' if page.taken else ""
     buttons = (
@@ -210,14 +210,14 @@ def draw_sign_in(page: Page, *, signed_in: bool) -> str:
         if page.callback is not None
         else "A client is a name and a token for programs. It can do what its scopes allow."
     )
-    return _draw_document(
+    return _render_document(
         "Create Client",
-        f"<h1>Create Client</h1><p>{lead}</p>{_draw_form(page, fixed=new)}{question}{_draw_warning(page.warning)}"
-        f'<p id="error" class="error" role="alert" hidden></p><p class="buttons">{buttons}</p>{_draw_data(page)}',
+        f"<h1>Create Client</h1><p>{lead}</p>{_render_form(page, fixed=new)}{question}{_render_warning(page.warning)}"
+        f'<p id="error" class="error" role="alert" hidden></p><p class="buttons">{buttons}</p>{_render_data(page)}',
     )
 
 
-def draw_client(deployment: Deployment, client: Client, callback: str | None, loaded: float) -> str:
+def render_client(deployment: Deployment, client: Client, callback: str | None, loaded: float) -> str:
     """Draw the page of an existing client."""
     page = Page(
         variant="edit",
@@ -235,14 +235,14 @@ def draw_client(deployment: Deployment, client: Client, callback: str | None, lo
         now=_get_clock_for_browsers(deployment),
         delete=client.delete_on_expiration,
     )
-    return _draw_document(
+    return _render_document(
         "Client",
-        f'<h1>Client</h1>{_draw_form(page, fixed=True)}<p id="error" class="error" role="alert" hidden></p>'
-        f'<p class="buttons"><button id="save" type="button">Save Client</button></p>{_draw_data(page)}',
+        f'<h1>Client</h1>{_render_form(page, fixed=True)}<p id="error" class="error" role="alert" hidden></p>'
+        f'<p class="buttons"><button id="save" type="button">Save Client</button></p>{_render_data(page)}',
     )
 
 
-def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
+def render_front(deployment: Deployment, variants: Sequence[str]) -> str:
     """Draw the front page: the user and the clients."""
     now = deployment.now()
     rows = "".join(
@@ -253,23 +253,23 @@ def draw_front(deployment: Deployment, variants: Sequence[str]) -> str:
     table = (
         f"<table><tr><th>Client</th><th>Expires</th><th></th></tr>{rows}</table>" if rows else "<p>No clients yet.</p>"
     )
-    return _draw_document(
+    return _render_document(
         "Sandbox",
         f"<h1>Taskcluster sandbox</h1><p>You are signed in as <b>{escape(deployment.user)}</b>. "
         f"Programs sign in at {' and '.join(f'<code>/auth/clients/{variant}</code>' for variant in variants)}.</p>{table}",
     )
 
 
-def draw_crash(crash: Crash) -> str:
+def render_crash(crash: Crash) -> str:
     """Draw a page that has crashed."""
-    return _draw_document(
+    return _render_document(
         "Error", f'<h1>Something went wrong</h1><p id="crashed" class="error">{escape(str(crash))}</p>'
     )
 
 
-def draw_not_found() -> str:
+def render_not_found() -> str:
     """Draw the page for an unknown address."""
-    return _draw_document("Not Found", '<h1 id="crashed">Not Found</h1>')
+    return _render_document("Not Found", '<h1 id="crashed">Not Found</h1>')
 
 
 def read_file(name: str) -> bytes:
@@ -283,7 +283,7 @@ def _describe_state(client: Client, now: float) -> str:
     return "expired" if client.expires < now else ""
 
 
-def _draw_form(page: Page, *, fixed: bool) -> str:
+def _render_form(page: Page, *, fixed: bool) -> str:
     readonly = " readonly" if fixed else ""
     scopes = escape("\n".join(page.given))
     checked = " checked" if page.delete else ""
@@ -303,13 +303,13 @@ def _draw_form(page: Page, *, fixed: bool) -> str:
     )
 
 
-def _draw_warning(text: str | None) -> str:
+def _render_warning(text: str | None) -> str:
     if text is None:
         return ""
     return f'<p class="warning"><label><input type="checkbox" id="acknowledge"> {escape(text)} I know that address.</label></p>'
 
 
-def _draw_data(page: Page) -> str:
+def _render_data(page: Page) -> str:
     names = ("variant", "name", "scopes", "callback", "refusal", "known", "loaded", "now")
     facts = {name: getattr(page, name) for name in names} | {"expires": format_timestamp(page.expires)}
     # Only `<` could end the element early.
@@ -321,7 +321,7 @@ def _format_time(seconds: float) -> str:
     return f"{format_timestamp(seconds)[:16].replace('T', ' ')} UTC"
 
 
-def _draw_document(title: str, body: str) -> str:
+def _render_document(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -23,7 +23,7 @@ from tcenv.sandbox.callers import authenticate
 from tcenv.sandbox.deployment import Deployment
 from tcenv.sandbox.faults import Faults
 from tcenv.sandbox.hawk import Signed
-from tcenv.sandbox.http_server import LARGEST_BODY, Incoming, make_web_server_page
+from tcenv.sandbox.http_server import MAX_BODY, Incoming, make_web_server_page
 from tcenv.sandbox.records import ApiError, Caller, Request, check_parameters, format_timestamp
 from tcenv.sandbox.references import SERVICES, find_reference
 from tcenv.sandbox.scopes import Held
@@ -45,7 +45,7 @@ _HTML_HEAD = f"Content-Type: text/html; charset=utf-8\r\n{_PAGE_HEAD}Content-Sec
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-_NOBODY = Caller(None, Held(()))
+_ANONYMOUS = Caller(None, Held(()))
 # What a malformed request makes the code raise.
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
@@ -63,7 +63,7 @@ class Site:
         """Accept bodies of any size for an upload, and no large ones elsewhere."""
         if request.target.partition("?")[0] == _UPLOAD and request.method in ("POST", "PUT"):
             request.sink = Upload(request.headers)
-        elif int(request.headers.get("content-length", "0")) > LARGEST_BODY:
+        elif int(request.headers.get("content-length", "0")) > MAX_BODY:
             return self._make_error(request, ApiError("InputTooLarge", "The body is too large"))
         return None
 
@@ -73,15 +73,15 @@ class Site:
         if rule is not None and rule.fault.blind:
             answer: Answer | Awaitable[Answer] = self._log(request, rule.act(Answer()))
         else:
-            answer = self._answer_truthfully(request)
+            answer = self._answer_normally(request)
             if rule is not None and isinstance(answer, Answer):
                 answer = rule.act(answer)
         return _compress(request, answer) if isinstance(answer, Answer) else answer
 
-    def _answer_truthfully(self, request: Incoming) -> Answer | Awaitable[Answer]:
+    def _answer_normally(self, request: Incoming) -> Answer | Awaitable[Answer]:
         self.deployment.purge_if_due()
         path, _, query = request.target.partition("?")
-        caller = _NOBODY
+        caller = _ANONYMOUS
         try:
             self._check_host(request)
             if path.startswith("/api/"):
@@ -101,7 +101,7 @@ class Site:
         if host not in _LOOPBACK or port != str(self.port):
             raise ApiError("InputError", "The sandbox answers only to the name localhost", 421)
 
-    def _log(self, request: Incoming, answer: Answer, caller: Caller = _NOBODY) -> Answer:
+    def _log(self, request: Incoming, answer: Answer, caller: Caller = _ANONYMOUS) -> Answer:
         path = request.target.partition("?")[0]
         status = 0 if answer.silent or answer.raw else answer.status
         narrowed = caller.authorized_scopes
@@ -115,16 +115,16 @@ class Site:
         if isinstance(request.sink, Upload):
             return self._answer_upload(request, request.sink)
         if route.partition("/")[0] not in SERVICES:
-            return make_web_server_page(404), _NOBODY
+            return make_web_server_page(404), _ANONYMOUS
         if verb == "OPTIONS":
-            return _answer_options(list_verbs(SERVICES, route)), _NOBODY
+            return _answer_options(list_verbs(SERVICES, route)), _ANONYMOUS
         name, call = "unknown", None
         body: Any = None
         params: Mapping[str, str] = {}
         try:
             found = _find_method(verb, route)
             if found is None:
-                return Answer(404, b'{"error":"Not found"}', _JSON_HEAD), _NOBODY
+                return Answer(404, b'{"error":"Not found"}', _JSON_HEAD), _ANONYMOUS
             method, params = found
             name = method.name
             check_parameters(params)
@@ -143,7 +143,7 @@ class Site:
         try:
             caller = authenticate(_make_signed(request), self.deployment)
         except ApiError as error:
-            return self._make_error(request, error, "upload"), _NOBODY
+            return self._make_error(request, error, "upload"), _ANONYMOUS
         return _make_answer(request, {"bytes": upload.size, "sha256": upload.whole.hexdigest()}), caller
 
     def _make_error(
@@ -176,7 +176,7 @@ class Site:
             head = f"Content-Type: {pages.FILES[name]}\r\n{_PAGE_HEAD}"
             return Answer(200, pages.read_file(name), head)
         if request.method != "POST":
-            return Answer(404, pages.draw_not_found().encode(), _HTML_HEAD)
+            return Answer(404, pages.render_not_found().encode(), _HTML_HEAD)
         return _make_page_data(self._press_button(name, _read_json(request)))
 
     def _answer_storage(self, request: Incoming, name: str) -> Answer:
@@ -222,32 +222,32 @@ class Site:
         found = find_reference(path)
         if found is not None and request.method in ("GET", "HEAD"):
             return _make_tagged_answer(request, found, f"Content-Type: {_JSON}\r\n{_REFERENCE_HEAD}")
-        status, text = self._draw_page(request, path, query)
+        status, text = self._render_page(request, path, query)
         return Answer(status, text.encode(), _HTML_HEAD)
 
-    def _draw_page(self, request: Incoming, path: str, query: str) -> tuple[int, str]:
+    def _render_page(self, request: Incoming, path: str, query: str) -> tuple[int, str]:
         if request.method not in ("GET", "HEAD"):
-            return 405, pages.draw_not_found()
+            return 405, pages.render_not_found()
         parts = path.strip("/").split("/")
         with self.deployment.lock:
             if parts in ([""], ["auth", "clients"]):
-                return 200, pages.draw_front(self.deployment, self.variants)
+                return 200, pages.render_front(self.deployment, self.variants)
             if parts[0] in ("references", "schemas"):
-                return 200, pages.draw_not_found()
+                return 200, pages.render_not_found()
             if parts[:2] != ["auth", "clients"] or len(parts) != 3:
-                return 404, pages.draw_not_found()
+                return 404, pages.render_not_found()
             asked, loaded = parse_qsl(query, keep_blank_values=True), time.monotonic()
             try:
                 if parts[2] in self.variants:
                     page = pages.make_sign_in_page(self.deployment, parts[2], asked, loaded)
-                    return 200, pages.draw_sign_in(page, signed_in=self.deployment.signed_in)
+                    return 200, pages.render_sign_in(page, signed_in=self.deployment.signed_in)
                 client = self.deployment.clients.get(unquote(parts[2]))
                 if client is None:
                     raise pages.Crash("Client not found")
             except pages.Crash as crash:
-                return 200, pages.draw_crash(crash)
+                return 200, pages.render_crash(crash)
             callback = dict(asked).get("callback_url") or None
-            return 200, pages.draw_client(self.deployment, client, callback, loaded)
+            return 200, pages.render_client(self.deployment, client, callback, loaded)
 
 
 class Upload:
@@ -357,5 +357,5 @@ def _answer_options(allowed: list[str]) -> Answer:
 def _find_caller(call: Call | None) -> Caller:
     """Return who signed a call. A bad signature is nobody's."""
     with suppress(ApiError):
-        return _NOBODY if call is None else call.caller
-    return _NOBODY
+        return _ANONYMOUS if call is None else call.caller
+    return _ANONYMOUS

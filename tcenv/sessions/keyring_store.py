@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SERVICE = "tcenv"
 # The library's backends for the keyrings of operating systems. Some of its other backends write plain files.
-_SYSTEMS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
+_SYSTEM_BACKENDS = ("SecretService", "libsecret", "kwallet", "macOS", "Windows")
 _BACKENDS = {"darwin": "keyring.backends.macOS.Keyring", "win32": "keyring.backends.Windows.WinVaultKeyring"}
 _DBUS_BACKEND = "keyring.backends.SecretService"
 # Each profile has two items. A writer uses the free one and never replaces the one in use, so a session is whole at any
@@ -36,7 +36,7 @@ _ATTEMPTS = 3
 
 def _is_system_keyring(backend: Any) -> bool:
     module = type(backend).__module__
-    return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEMS
+    return module.startswith("keyring.backends.") and module.split(".")[2] in _SYSTEM_BACKENDS
 
 
 def _load_known_backend() -> Any:

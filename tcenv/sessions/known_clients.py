@@ -33,12 +33,12 @@ class KnownClient:
     made: bool = True
     #: Whether the deployment has confirmed the client. Do not derive a prefix from an unconfirmed one.
     confirmed: bool = True
-    #: Where its session is stored (see `stores.describe_place`). Empty if no store has it, or no longer.
+    #: Where its session is stored (see `stores.compute_store_id`). Empty if no store has it, or no longer.
     place: str = ""
     #: The process that noted the client, if the deployment has not confirmed it yet.
     process: int = 0
 
-    def purged_by(self) -> int:
+    def compute_purge_time(self) -> int:
         """Return when the deployment has removed the client: at the first midnight (UTC) after its end."""
         return (self.expires // _DAY + 1) * _DAY
 
@@ -57,12 +57,12 @@ class KnownClient:
         return user + slash or None
 
 
-def _get_directory() -> str:
+def _get_clients_directory() -> str:
     return os.path.join(paths.state_directory(), "clients")
 
 
 def _get_path(root_url: str, asked: str) -> str:
-    return os.path.join(_get_folder(root_url), f"{compute_checksum(asked.encode())}.json")
+    return os.path.join(_get_deployment_directory(root_url), f"{compute_checksum(asked.encode())}.json")
 
 
 def _read(path: str) -> dict[str, object]:
@@ -74,13 +74,13 @@ def _read(path: str) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _get_folder(root_url: str) -> str:
-    return os.path.join(_get_directory(), get_profile_name(root_url))
+def _get_deployment_directory(root_url: str) -> str:
+    return os.path.join(_get_clients_directory(), get_profile_name(root_url))
 
 
 def _list_paths(root_url: str) -> list[str]:
     """Return the files of a deployment, the oldest first."""
-    folder = _get_folder(root_url)
+    folder = _get_deployment_directory(root_url)
     try:
         entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".json")]
         return [entry.path for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)]
@@ -143,40 +143,40 @@ def _get_prefix(clients: Sequence[KnownClient]) -> str | None:
 
 
 @contextmanager
-def _change(root_url: str) -> Iterator[None]:
+def _lock_notes(root_url: str) -> Iterator[None]:
     """Hold the lock of a deployment's notes. Ignores a failure to write, because tcenv works without the notes."""
-    with suppress(OSError, StoreError), hold_lock(_get_folder(root_url)):
+    with suppress(OSError, StoreError), hold_lock(_get_deployment_directory(root_url)):
         yield
 
 
 def remember(root_url: str, client: KnownClient) -> None:
     """Note a client as the newest of its requested name, and drop older notes of the same clientId."""
-    with _change(root_url):
+    with _lock_notes(root_url):
         _remember(root_url, client)
 
 
 def _remember(root_url: str, client: KnownClient) -> None:
-    _forget(root_url, client.client_id, but=client.asked)
+    _forget(root_url, client.client_id, except_series=client.asked)
     now = time.time()
     kept = [
         other
         for other in _read_clients(_get_path(root_url, client.asked), root_url)
-        if other.client_id != client.client_id and other.purged_by() > now - 90 * _DAY
+        if other.client_id != client.client_id and other.compute_purge_time() > now - 90 * _DAY
     ]
     _write(root_url, client.asked, [*kept, client])
 
 
 def forget(root_url: str, client_id: str) -> None:
     """Note that this client has been deleted."""
-    with _change(root_url):
+    with _lock_notes(root_url):
         _forget(root_url, client_id)
 
 
-def _forget(root_url: str, client_id: str, *, but: str | None = None) -> None:
-    """Remove a client from all files except that of the requested name `but`."""
+def _forget(root_url: str, client_id: str, *, except_series: str | None = None) -> None:
+    """Remove a client from all files except that of the requested name `except_series`."""
     for path in _list_paths(root_url):
         clients = _read_clients(path, root_url)
-        kept = [client for client in clients if client.client_id != client_id or client.asked == but]
+        kept = [client for client in clients if client.client_id != client_id or client.asked == except_series]
         if len(kept) < len(clients):
             _write(root_url, clients[0].asked, kept)
 
@@ -190,14 +190,14 @@ def note_rejection(root_url: str, client_id: str, reason: str) -> None:
 
 def forget_unconfirmed(root_url: str, client_id: str) -> None:
     """Remove the note of a client that only a browser reported. Keeps a client that the deployment has confirmed."""
-    with _change(root_url):
+    with _lock_notes(root_url):
         if any(client.client_id == client_id and not client.confirmed for client in list_clients(root_url)):
             _forget(root_url, client_id)
 
 
 def note_without_session(root_url: str, client_id: str) -> None:
     """Note that no store keeps this client's session any more, although the client lasts until its end."""
-    with _change(root_url):
+    with _lock_notes(root_url):
         for client in list_clients(root_url):
             if client.client_id == client_id and client.place:
                 _remember(root_url, replace(client, place=""))
@@ -205,7 +205,7 @@ def note_without_session(root_url: str, client_id: str) -> None:
 
 def extend(root_url: str, client_id: str, expires: int, asked: str) -> None:
     """Note that a client lasts until `expires`. `asked` is the requested name of its session."""
-    with _change(root_url):
+    with _lock_notes(root_url):
         for client in list_clients(root_url):
             if client.client_id == client_id:
                 _remember(root_url, replace(client, expires=expires, asked=asked))
@@ -229,7 +229,7 @@ def find_root_url(profile: str) -> str | None:
     """Return the root URL whose name is `profile` (see `profile_names.get_profile_name`), if tcenv has signed in there."""
     if not is_profile_name(profile):
         return None
-    folder = os.path.join(_get_directory(), profile)
+    folder = os.path.join(_get_clients_directory(), profile)
     with suppress(OSError):
         for name in os.listdir(folder):
             root_url = _read(os.path.join(folder, name)).get("root_url") if name.endswith(".json") else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tcenv.deployment.limits import MOST_SCOPES
+from tcenv.deployment.limits import MAX_SCOPES
 from tcenv.deployment.scopes import covers, remove_covered
 from tcenv.errors import Hint, UsageError, make_login_command
 from tcenv.sessions.name_series import drop_deletion_scopes
@@ -37,7 +37,7 @@ def make_missing_error(fields: Mapping[str, str], asked: Sequence[str], missing:
             Hint(
                 "To list its scopes:",
                 held,
-                f". A sign-in takes {MOST_SCOPES} scopes at most: there is no room for these and the former ones.",
+                f". A sign-in takes {MAX_SCOPES} scopes at most: there is no room for these and the former ones.",
             ),
         )
     words = [word for scope in wanted for word in ("--scope", scope)]
@@ -52,7 +52,7 @@ def fit_for_the_page(scopes: Sequence[str]) -> tuple[str, ...] | None:
     patterns help."""
     found = remove_covered(scopes)
     for depth in range(max((scope.count(":") for scope in found), default=0), -1, -1):
-        if len(found) <= MOST_SCOPES and sum(len(quote(scope, safe="")) + 7 for scope in found) <= _LONGEST:
+        if len(found) <= MAX_SCOPES and sum(len(quote(scope, safe="")) + 7 for scope in found) <= _LONGEST:
             return found
         if depth:
             found = remove_covered(_merge(found, depth))

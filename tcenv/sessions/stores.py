@@ -141,7 +141,7 @@ def list_stores(store: Store) -> list[Store]:
     return found
 
 
-def describe_place(store: Store) -> str:
+def compute_store_id(store: Store) -> str:
     """Return a text that tells this store from those of other machines, containers and users that may share the state
     directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
     if not store.keeps:

@@ -28,7 +28,7 @@ def run_child(command: Sequence[str], environ: Mapping[str, str], started: Calla
 
         return run_command(command, environ, started)
     if not hasattr(signal, "sigwaitinfo"):
-        return _run_plainly(command, environ, started)
+        return _run_with_subprocess(command, environ, started)
     # Signals that users send to tcenv but mean for the command.
     waited_for = {*list_ending_signals(), signal.SIGTSTP, signal.SIGCHLD}
     # Block the signals from here on, to take them one by one. An ignored signal would never arrive.
@@ -110,7 +110,7 @@ def _send(child: int, number: int) -> None:
         return
 
 
-def _run_plainly(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
+def _run_with_subprocess(command: Sequence[str], environ: Mapping[str, str], started: Callable[[], None]) -> int:
     """Run the command on macOS, which cannot wait for signals one by one. The terminal's signals go to the command."""
     import shutil
     import subprocess

@@ -12,10 +12,10 @@ from tcenv.errors import UsageError
 from tcenv.shells import PROGRAMS, SHELLS
 
 # Emulators and multi-call binaries. Their arguments name the program that they run.
-_CARRIERS = ("busybox", "toybox", "qemu-", "rosetta")
+_EMULATORS = ("busybox", "toybox", "qemu-", "rosetta")
 # Interpreters of shells. Their first argument that is not an option names the shell.
 _INTERPRETERS = ("python", "pypy", "dotnet")
-_DEEPEST = 64
+_MAX_ANCESTORS = 64
 
 
 class UndetectedShell(UsageError):
@@ -38,7 +38,7 @@ def detect_shell(pid: int | None = None) -> str:
 
 
 def _detect_in_proc(pid: int) -> str | None:
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_ANCESTORS):
         if pid <= 0:
             break
         found = _find_shell_of(pid)
@@ -63,7 +63,7 @@ def _find_shell_of(pid: int) -> str | None:
     except OSError:
         # For another user's process (sudo), /proc still shows its name, which may be a script's, and its arguments.
         return _find_by_name(_clean_name(_read(pid, "comm").rstrip("\n"))) or _find_in_arguments(_read_arguments(pid))
-    if program.startswith((*_CARRIERS, *_INTERPRETERS)):
+    if program.startswith((*_EMULATORS, *_INTERPRETERS)):
         return _find_in_arguments(_read_arguments(pid))
     return _find_by_name(program)
 
@@ -86,7 +86,7 @@ def _find_in_arguments(arguments: list[str]) -> str | None:
         return None
     # xonsh may set its process name to its whole command line.
     program = _clean_name(arguments[0].partition(" ")[0])
-    if program.startswith(_CARRIERS):
+    if program.startswith(_EMULATORS):
         return _find_in_arguments(arguments[1:])
     if program.startswith(_INTERPRETERS):
         script = next((argument for argument in arguments[1:] if not argument.startswith("-")), "")
@@ -122,7 +122,7 @@ def _detect_by_shellingham(pid: int) -> str | None:
         from shellingham.posix import ps
 
         try:
-            for process in ps.iter_process_parents(str(pid), _DEEPEST):
+            for process in ps.iter_process_parents(str(pid), _MAX_ANCESTORS):
                 found = _find_in_arguments(list(process.args))
                 if found is None and process.args[0] == "-su":
                     # `su -` gives the shell this name, and sets SHELL to the shell's path.

@@ -18,7 +18,7 @@ from tcenv.errors import CredentialsRejected, DeploymentError, Hint, Refused, Tc
 from tcenv.sessions import expansions, known_clients
 from tcenv.sessions.profile_names import get_stored_argument
 from tcenv.sessions.session import ENDED, Session
-from tcenv.sessions.stores import Store, describe_place
+from tcenv.sessions.stores import Store, compute_store_id
 from tcenv.signin import client_names, pages
 from tcenv.signin.approval_request import ApprovalRequest
 from tcenv.signin.browser import PausedLaunch
@@ -62,7 +62,7 @@ def sign_in(profile: Profile, store: Store, progress: Progress, replacing: Sessi
             # The deletion scopes are about the other user's clients.
             asked = tuple(scope for scope in session.asked if scope not in request.deletion_scopes)
             session = replace(session, asked=asked)
-        place = describe_place(store) if _store_session(session, store, progress) else ""
+        place = compute_store_id(store) if _store_session(session, store, progress) else ""
         # Before the page says so.
         _try_step(progress, lambda: client_names.remember(session, request.name, made=flow == "create", place=place))
         listener.succeed()

@@ -33,7 +33,7 @@ _DESKTOP = (
     ["google-chrome"],
 )
 # Not tested.
-_WINDOWS_FROM_LINUX = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
+_WSL_LAUNCHERS = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
 _NOT_FOUND = "not found"
 # Seconds in which the end of a program counts as a failed start. Later a person may have closed the browser.
 _START_SECONDS = 15.0
@@ -42,7 +42,7 @@ _LAUNCHER_SECONDS = 0.25
 # The same for a program that may answer without a person, and thus at once.
 _PROGRAM_SECONDS = 0.03
 _BROWSERS = frozenset(
-    {program[0] for program in (*_DESKTOP, *_WINDOWS_FROM_LINUX)}
+    {program[0] for program in (*_DESKTOP, *_WSL_LAUNCHERS)}
     | {"open", "sensible-browser", "firefox-esr", "chromium-browser", "google-chrome-stable", "brave-browser"}
 )
 
@@ -162,7 +162,7 @@ def _open_desktop(url: str, launch: Launch, start: BrowserStart) -> None:
         if not os.environ.get("SSH_CONNECTION"):
             start.add("/usr/bin/open", launch(["/usr/bin/open", url]))
         return
-    programs: list[list[str]] = [*_WINDOWS_FROM_LINUX] if os.environ.get("WSL_DISTRO_NAME") else []
+    programs: list[list[str]] = [*_WSL_LAUNCHERS] if os.environ.get("WSL_DISTRO_NAME") else []
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         programs += _DESKTOP
     failures = list(start.failures)

@@ -15,14 +15,14 @@ from urllib.parse import quote
 
 from tcenv.config.profile import Profile
 from tcenv.deployment.credentials import Credentials
-from tcenv.deployment.limits import MOST_SCOPES
+from tcenv.deployment.limits import MAX_SCOPES
 from tcenv.deployment.scopes import covers
 from tcenv.errors import CredentialsRejected, DamagedSession, DeploymentError, Hint, TcenvError, make_login_command
 from tcenv.sessions import known_clients, name_series
 from tcenv.sessions.known_clients import KnownClient
 from tcenv.sessions.name_series import list_deletable_names, list_names
 from tcenv.sessions.session import Session
-from tcenv.sessions.stores import Store, describe_place, list_stores
+from tcenv.sessions.stores import Store, compute_store_id, list_stores
 from tcenv.text import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Names:
         """Return the scopes with which a client called `name` may delete itself, the other one of its series and those whose
         tokens were lost, if `scopes` lack them and the page has room."""
         missing = self.list_missing_deletion_scopes(name, scopes)
-        return tuple(missing[: max(0, MOST_SCOPES - len(scopes))])
+        return tuple(missing[: max(0, MAX_SCOPES - len(scopes))])
 
     def list_missing_deletion_scopes(self, name: str, scopes: tuple[str, ...]) -> list[str]:
         """Return the scopes for deleting these clients that `scopes` lack."""
@@ -157,7 +157,7 @@ def _is_made_by_tcenv(client: KnownClient, prefix: str | None) -> bool:
 
 
 def _is_taken(client: KnownClient) -> bool:
-    return time.time() < client.purged_by()
+    return time.time() < client.compute_purge_time()
 
 
 def _make_taken_error(profile: Profile, found: Names, problem: str = "") -> TcenvError:
@@ -188,11 +188,11 @@ def describe_deletion_scopes(names: Names, name: str, scopes: tuple[str, ...]) -
         return "", True
     if not asked:
         return (
-            f"The page takes {MOST_SCOPES} scopes at most: there is no room for the scope to delete this client.",
+            f"The page takes {MAX_SCOPES} scopes at most: there is no room for the scope to delete this client.",
             False,
         )
     has_room = len(asked) == len(missing)
-    room = "" if has_room else f"; there is no room for more than {MOST_SCOPES} scopes"
+    room = "" if has_room else f"; there is no room for more than {MAX_SCOPES} scopes"
     return (
         f"Also asked for: {' and '.join(asked)}, so that a reset or logout can delete this client (--no-self-delete leaves "
         f"it out{room})."
@@ -203,7 +203,7 @@ def remember(session: Session, page_name: str, *, made: bool = True, place: str 
     """Remember the client that the page made when it was asked for `page_name`. If it has another name, `page_name` is taken.
 
     `made` says that the client is new (the older page may have reset an existing one), `place` where its session is (see
-    `stores.describe_place`)."""
+    `stores.compute_store_id`)."""
     client_id = session.credentials.client_id
     given = name_series.get_name(client_id, page_name)
     if given != page_name:
@@ -296,7 +296,7 @@ def delete_unused(session: Session, store: Store, note: Callable[[str], None]) -
     from tcenv.deployment.auth import Deployment
 
     deployment = Deployment(session.root_url, deadline=time.monotonic() + _TIMEOUT, argument=session.argument)
-    place, own_id = describe_place(store), session.credentials.client_id
+    place, own_id = compute_store_id(store), session.credentials.client_id
     prefix = own_id[: len(own_id) - len(name_series.get_name(own_id, session.name))]
     for known in known_clients.list_clients(session.root_url):
         client_id = known.client_id

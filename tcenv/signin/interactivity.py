@@ -22,7 +22,7 @@ from tcenv.text import format_duration
 # Seconds in which tcenv does not repeat an unanswered sign-in, unless a person asks for it.
 _COOLDOWN = 15 * 60
 _ASKED, _UNANSWERED = "asked", "unanswered"
-_CTRL_C = 2
+_SIGINT = 2
 
 
 def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
@@ -31,7 +31,7 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
     `waited` says that another process was signing in meanwhile. This one takes over if that process was killed, but not if it
     gave up."""
     name = get_display_name(profile.name, profile.root_url)
-    if not _is_anybody_there(profile):
+    if not _can_anybody_approve(profile):
         raise NotSignedIn(
             f"Not signed in to {name}, and nobody is here to approve it in a browser: there "
             "is no terminal, no display and no BROWSER.",
@@ -40,7 +40,7 @@ def require_person(profile: Profile, *, waited: bool, retry: bool) -> None:
                 make_login_command(profile.argument, "--no-browser"),
             ),
         )
-    if retry or is_in_person():
+    if retry or is_interactive():
         return
     state, time_of_attempt = _read_attempt(profile)
     left = time_of_attempt + _COOLDOWN - time.time()
@@ -62,13 +62,13 @@ def remember_attempt(profile: Profile) -> Iterator[None]:
         raise
     except BaseException as end:
         # A failure or Ctrl-C (raised with the number of its signal) shows that a person was there.
-        if isinstance(end, (Exception, KeyboardInterrupt)) or getattr(end, "number", None) == _CTRL_C:
+        if isinstance(end, (Exception, KeyboardInterrupt)) or getattr(end, "number", None) == _SIGINT:
             _forget_attempt(profile)
         raise
     _forget_attempt(profile)
 
 
-def is_in_person() -> bool:
+def is_interactive() -> bool:
     """Return whether a person has typed this command: it runs in a terminal's foreground, and not in direnv at a prompt."""
     if os.environ.get("DIRENV_IN_ENVRC"):
         return False
@@ -86,7 +86,7 @@ def is_in_person() -> bool:
         os.close(terminal)
 
 
-def _is_anybody_there(profile: Profile) -> bool:
+def _can_anybody_approve(profile: Profile) -> bool:
     environ = os.environ
     if profile.browser or environ.get("BROWSER") or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
         return True

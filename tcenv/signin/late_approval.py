@@ -39,7 +39,7 @@ _TIMEOUT = 15.0
 # Seconds after which the page says that it waits for another sign-in.
 _GRACE = 3.0
 # Seconds to wait for another sign-in to the same profile: as long as a port is held.
-_LONGEST_WAIT = 15 * 60.0
+_MAX_WAIT = 15 * 60.0
 
 
 class _NotDeleted(Exception):
@@ -60,7 +60,7 @@ def handle(details: Table, received: Credentials, show_page: ShowPage) -> None:
     timer.daemon = True
     try:
         _check_name(details, client_id)
-        with hold_sign_in_lock(details["profile"], _LONGEST_WAIT, timer.start):
+        with hold_sign_in_lock(details["profile"], _MAX_WAIT, timer.start):
             timer.cancel()
             _delete(details, received)
         show("It was deleted, so its token no longer works.", deleted=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds from the first byte of a request to its last, and again for the response.
 _TIMEOUT = 5.0
-_MOST_CONNECTIONS = 64
+_MAX_CONNECTIONS = 64
 # How a TLS handshake begins.
 _TLS_HANDSHAKE = b"\x16\x03"
 # Characters that may surround a pasted address.
@@ -230,7 +230,7 @@ class Listener:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._drop_oldest()
             return
-        if len(self._connections) >= _MOST_CONNECTIONS:
+        if len(self._connections) >= _MAX_CONNECTIONS:
             self._drop_oldest()
         try:
             client.setblocking(False)

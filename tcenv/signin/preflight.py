@@ -55,7 +55,7 @@ class Preflight:
                     "“Not Found”, and the deployment refuses signatures. Set the clock "
                     "(timedatectl set-ntp true), and reload that page."
                 )
-            if not deployment.shows_scopes():
+            if not deployment.can_everybody_see_scopes():
                 self.problems.add(PRIVATE)
             if client_id is not None and deployment.find_client(client_id) is not None:
                 self.taken.add(name)

@@ -14,7 +14,7 @@ from tests.world import TCENV, make_env, sign_in, tcenv
 
 CHECKOUT = Path(__file__).parents[2]
 # The interpreter imports these by the search path before the first line of any program (docs/threats.md).
-BEFORE_US = {"encodings", "sitecustomize", "usercustomize"}
+IMPORTED_BEFORE_TCENV = {"encodings", "sitecustomize", "usercustomize"}
 MODULE = 'import os\nwith open(os.environ["PLANTED"], "a") as file:\n    file.write(__name__ + "\\n")\n'
 COMMANDS = [
     ["login", "--shell", "sh"],
@@ -68,7 +68,7 @@ def planted(tmp_path: Path) -> Path:
         "zstandard",
         "colorama",
     }
-    names = {*sys.stdlib_module_names, *installed, *optional, "tcenv"} - BEFORE_US - list_startup_imports()
+    names = {*sys.stdlib_module_names, *installed, *optional, "tcenv"} - IMPORTED_BEFORE_TCENV - list_startup_imports()
     for name in {*names, "tcenv", "rich", "typer"}:
         if name.isidentifier():
             (folder / f"{name}.py").write_text(MODULE)

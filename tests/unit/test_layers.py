@@ -63,7 +63,7 @@ def is_upward(package: str, other: str) -> bool:
     )
 
 
-def find_circle(graph: dict[str, set[str]]) -> list[str]:
+def find_import_cycle(graph: dict[str, set[str]]) -> list[str]:
     """Return a circle of imports in `graph`, the first module again at the end; empty if there is none."""
     done: set[str] = set()
 
@@ -95,14 +95,14 @@ def test_every_package_has_a_layer() -> None:
     assert {get_package(module) for module in MODULES} - set(HEIGHT) == {"sandbox"}
 
 
-def test_no_circle_of_imports() -> None:
+def test_no_import_cycle() -> None:
     graph = {module: {other for _, other in find_imports(module)} - {module, "tcenv"} for module in MODULES}
-    assert find_circle(graph) == []
+    assert find_import_cycle(graph) == []
 
 
-def test_a_circle_is_found() -> None:
-    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
-    assert find_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+def test_an_import_cycle_is_found() -> None:
+    assert find_import_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_import_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
 def test_no_module_has_more_than_400_lines() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SKEW = 60.0
 
 # How to keep sessions and how to set the clock, on each system.
-_WAYS_TO_KEEP = {
+_STORE_FIXES = {
     "linux": "Log in through a login manager (XDG_RUNTIME_DIR), set up a keyring, or set TCENV_STORE=file.",
     "darwin": "Set TCENV_STORE=keyring for the keychain, or TCENV_STORE=file.",
     "win32": "Set TCENV_STORE=keyring for Credential Manager, or TCENV_STORE=file.",
@@ -192,7 +192,7 @@ def _check_store(options: Options) -> Iterator[Finding]:
             "session store",
             "note",
             "none: sessions are not kept",
-            _WAYS_TO_KEEP.get(sys.platform, _WAYS_TO_KEEP["linux"]),
+            _STORE_FIXES.get(sys.platform, _STORE_FIXES["linux"]),
         )
         return
     kept = f"{store.name}, {format_count(len(store.list_profiles()), 'session')}"

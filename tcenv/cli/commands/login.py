@@ -99,7 +99,7 @@ def load(
     if progress.is_new:
         warn_of_plain_disk(store)
     else:
-        _name_options_without_effect(overrides, profile)
+        _note_options_without_effect(overrides, profile)
     if os.isatty(1):
         if not progress.is_new:
             messages.note_reuse(session.encode_fields())
@@ -119,7 +119,7 @@ def load(
 _SIGN_IN_KEYS = ("expires", "description", "flow", "port", "timeout", "browser", "no_browser", "no_self_delete")
 
 
-def _name_options_without_effect(overrides: Overrides, profile: profiles.Profile) -> None:
+def _note_options_without_effect(overrides: Overrides, profile: profiles.Profile) -> None:
     given = overrides.given()
     names = [get_option_name(key) for key in _SIGN_IN_KEYS if key in given]
     if names:

@@ -156,7 +156,7 @@ def sign_out(
     for name in names:
         try:
             if insist:
-                _mark(stores, sign_outs[name])
+                _mark_as_resetting(stores, sign_outs[name])
             else:
                 found[name] = _forget(stores, name)
         except StoreError as error:
@@ -166,12 +166,12 @@ def sign_out(
     if not keep:
         every = [one for own in sign_outs.values() for one in own]
         _delete_clients(
-            [one for one in every if insist or (_is_own(one.session) and _can_delete(one.session))], timeout
+            [one for one in every if insist or (_is_made_by_tcenv(one.session) and _can_delete(one.session))], timeout
         )
     for name, own in sign_outs.items():
         if insist:
             if any(one.failure for one in own):
-                _unmark(stores, own)
+                _clear_mark(stores, own)
                 _report_failures(own)
                 continue
             found[name] = _forget(stores, name)
@@ -190,14 +190,14 @@ def _forget(stores: list[Store], name: str) -> bool:
     return found
 
 
-def _mark(stores: list[Store], sign_outs: list[_SignOut]) -> None:
+def _mark_as_resetting(stores: list[Store], sign_outs: list[_SignOut]) -> None:
     """Mark the stored sessions as possibly dead, so that the next command asks the deployment if this one is interrupted.
     Raises StoreError."""
     for store, session in _list_copies(stores, sign_outs):
         store.save(replace(session, state=RESETTING))
 
 
-def _unmark(stores: list[Store], sign_outs: list[_SignOut]) -> None:
+def _clear_mark(stores: list[Store], sign_outs: list[_SignOut]) -> None:
     """Remove the mark. If that fails, the next command asks the deployment in vain."""
     for store, session in _list_copies(stores, sign_outs):
         with suppress(StoreError):
@@ -251,7 +251,7 @@ def list_sessions(stores: list[Store], name: str) -> list[Session]:
     return list(found.values())
 
 
-def _is_own(session: Session) -> bool:
+def _is_made_by_tcenv(session: Session) -> bool:
     """Return whether tcenv made the session's client, under its own name."""
     known = _find_known_client(session)
     name = name_series.get_name(session.credentials.client_id, session.name)
@@ -302,7 +302,7 @@ def _report_client(sign_out: _SignOut, *, keep: bool, forget: bool) -> None:
     elif session.is_live() and session.state != ENDED:
         if sign_out.failure is not None:
             messages.warn(f"The client could not be deleted: {sign_out.failure.message}")
-        elif keep or not _is_own(session):
+        elif keep or not _is_made_by_tcenv(session):
             known_clients.note_without_session(session.root_url, session.credentials.client_id)
         messages.note(client_names.describe_live_token(session))
         known = _find_known_client(session)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import proxy_options as p
 
 # How often to note the end of the session that the proxy signs with (seconds).
-_SESSION_CHECK = 15.0
+_NOTE_SECONDS = 15.0
 
 
 class Options(NamedTuple):
@@ -89,7 +89,7 @@ def run(options: Options) -> int:
         )
         if options.output is not None:
             messages.hint("To use it in a shell:", (READ, os.path.abspath(options.output)))
-        while not ended.wait(_SESSION_CHECK):
+        while not ended.wait(_NOTE_SECONDS):
             port.note(proxy_run.background.session_end)
     port.note(proxy_run.background.session_end)
     proxy_run.background.stop()

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from tcenv.sessions.session import Session
 
 # Show up to this many scopes without folding.
-_FEW = 8
-_BAR = 20
+_MAX_UNFOLDED = 8
+_BAR_WIDTH = 20
 # The width of the labels (columns).
-_LABEL = 14
+_LABEL_WIDTH = 14
 
 
 class Options(NamedTuple):
@@ -276,14 +276,14 @@ class _Report:
         if not out.is_terminal:
             out.write(f"{label}: {value}")
             return
-        lead = f"{label:{_LABEL}}"
+        lead = f"{label:{_LABEL_WIDTH}}"
         if len(lead) + max(map(len, value.split(" "))) > out.width:
             # A word that has no room beside the label goes below it, whole: the user may copy it.
             if label:
                 out.write(out.style(label, "dim"))
             out.write(out.wrap(value, "  ", "  ") + more)
             return
-        text = out.wrap(value, lead, " " * _LABEL, shown=out.style(lead, "dim"))
+        text = out.wrap(value, lead, " " * _LABEL_WIDTH, shown=out.style(lead, "dim"))
         if style and "\n" not in text:
             text = text.removesuffix(value) + out.style(value, style)
         out.write(text + more)
@@ -292,13 +292,13 @@ class _Report:
         expires = self._facts.expires
         left = expires - time.time()
         value, bar = f"{format_time(expires)} ({format_duration(left)} left)", ""
-        if self._out.has_marks and self._out.width >= _LABEL + len(value) + 2 + _BAR:
+        if self._out.has_marks and self._out.width >= _LABEL_WIDTH + len(value) + 2 + _BAR_WIDTH:
             share = min(1.0, left / max(1, expires - created))
-            full = max(1, round(share * _BAR))
+            full = max(1, round(share * _BAR_WIDTH))
             colour = "green" if time.time() < renew else "yellow"
             # A full bar says nothing that the time does not say.
-            if full < _BAR:
-                bar = "  " + self._out.style("█" * full, colour) + self._out.style("░" * (_BAR - full), "dim")
+            if full < _BAR_WIDTH:
+                bar = "  " + self._out.style("█" * full, colour) + self._out.style("░" * (_BAR_WIDTH - full), "dim")
         self._write_row("expires", value, more=bar)
 
     def _describe_loaded(self) -> str:
@@ -317,12 +317,12 @@ class _Report:
             for scope in scopes:
                 self._write_row("scope", scope)
         else:
-            lines = list(scopes) if self._all or len(scopes) <= _FEW else _fold(scopes)
+            lines = list(scopes) if self._all or len(scopes) <= _MAX_UNFOLDED else _fold(scopes)
             if len(lines) < len(scopes):
                 line = render_command_line(("tcenv", "status", "--scopes", self._facts.stored_argument))
                 lines.append(f"all {len(scopes)}: {line}")
             # In one column: beside the label, or below it if one of them is too long for that.
-            if _LABEL + max(map(len, lines)) <= self._out.width:
+            if _LABEL_WIDTH + max(map(len, lines)) <= self._out.width:
                 for number, line in enumerate(lines):
                     self._write_row("" if number else "scopes", line)
             else:

@@ -10,7 +10,7 @@ from tcenv.cli.acquire import OpenedSession
 from tcenv.cli.commands.purpose import SetOptions, run_set
 from tcenv.cli.terminal import messages
 from tcenv.config import config_file
-from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.patterns import MAX_HEADER_LENGTH
 from tcenv.errors import TcenvError
 from tcenv.proxy.header_length import measure_certificate
 from tcenv.text import format_count
@@ -62,12 +62,12 @@ def _report_needed(learned: LearnResult, opened: OpenedSession) -> None:
     length = measure_certificate(opened.session.credentials.client_id, learned.scopes)
     messages.confirm(
         f"The command needed {format_count(len(learned.scopes), 'scope')}; a request with a certificate for "
-        f"{'them' if len(learned.scopes) > 1 else 'it'} has a header of {length:,} characters (at most {LONGEST_HEADER:,})."
+        f"{'them' if len(learned.scopes) > 1 else 'it'} has a header of {length:,} characters (at most {MAX_HEADER_LENGTH:,})."
     )
     for scope in learned.scopes:
         calls = {call for needed, by in learned.needed.items() if needed == scope for call in by}
         messages.say(f"  {scope}  {_list_calls(calls) if calls else '(kept)'}")
-    if length > LONGEST_HEADER:
+    if length > MAX_HEADER_LENGTH:
         messages.warn("A certificate with all of them does not fit. Use patterns that end in *.")
 
 

@@ -15,7 +15,7 @@ import pytest
 import taskcluster
 from taskcluster import utils
 
-from tcenv.deployment.patterns import LONGEST_HEADER
+from tcenv.deployment.patterns import MAX_HEADER_LENGTH
 from tcenv.deployment.scopes import covers, remove_covered
 from tcenv.deployment.temporary import LONGEST_LIFETIME, mint
 from tcenv.errors import UsageError
@@ -87,14 +87,14 @@ def test_an_error_says_how_many_scopes_fit_into_a_header(client_id: str) -> None
     most = int(refusal.value.message.partition("the first ")[2].partition(".")[0].partition(" ")[0])
     assert (
         len(make_header(client_id, *mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999)))
-        <= LONGEST_HEADER
+        <= MAX_HEADER_LENGTH
     )
     with pytest.raises(UsageError):
         mint(client_id, TOKEN, scopes[: most + 1], 1_764_000_000, 1_764_000_999)
     # The limit is close: 120 more bytes do not fit.
     longer = "x" * 120
     token, certificate = mint(client_id, TOKEN, scopes[:most], 1_764_000_000, 1_764_000_999)
-    assert len(make_header(client_id, token, certificate.replace('"seed"', f'"{longer}":0,"seed"'))) > LONGEST_HEADER
+    assert len(make_header(client_id, token, certificate.replace('"seed"', f'"{longer}":0,"seed"'))) > MAX_HEADER_LENGTH
 
 
 def test_an_invalid_scope_is_refused() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcenv.proxy import learn
-from tcenv.proxy.learn import LearnResult, find_least, holds_random_id, list_scopes, parse_refusal
+from tcenv.proxy.learn import LearnResult, find_smallest_set, holds_random_id, list_scopes, parse_refusal
 from tests.proxy import CLIENT
 from tests.unit.proxy.test_learn import HELD, make_message
 
@@ -93,7 +93,7 @@ def test_the_alternative_with_the_fewest_scopes_is_chosen(
 ) -> None:
     if chosen is ...:  # type: ignore[comparison-overlap]
         chosen = {f"queue:{n}:0" for n in range(30)}
-    assert find_least(expression, HELD, set(known)) == chosen
+    assert find_smallest_set(expression, HELD, set(known)) == chosen
     if chosen is not None:
         assert chosen <= set(list_scopes(expression))
 
@@ -120,7 +120,7 @@ def test_scopes_that_another_covers_are_left_out() -> None:
     ],
 )
 def test_a_scope_with_an_id_is_chosen_last(alternatives: list[Any], known: tuple[str, ...], best: int) -> None:
-    found = find_least({"AnyOf": alternatives}, ("*",), set(known))
+    found = find_smallest_set({"AnyOf": alternatives}, ("*",), set(known))
     assert found == set(list_scopes(alternatives[best]))
 
 
