@@ -29,9 +29,9 @@ def _make_cells(name: str) -> list[str]:
     completion = {"nu" if shell == "nushell" else shell for shell in completion}
     oldest, newest = find_range(name)
     if name == "powershell":
-        oldest, newest = f"{load_shell(name).lowest} by its words, 7.6 run", "7.6"
+        oldest, newest = f"{load_shell(name).minimum_version} by its words, 7.6 run", "7.6"
     if name == "bash":
-        oldest = f"{load_shell(name).lowest} by its words, {oldest} run"
+        oldest = f"{load_shell(name).minimum_version} by its words, {oldest} run"
     hook = "—"
     if name in WITH_HOOK:
         hook = "heals, unloads, tells the end" if name in WITH_CLOCK else "heals, unloads"

@@ -16,7 +16,7 @@ from tcenv.deployment.limits import check_name
 from tcenv.errors import TcenvError, UsageError
 
 __all__ = [
-    "NOTHING",
+    "NO_OVERRIDES",
     "NoDeployment",
     "Overrides",
     "Profile",
@@ -29,7 +29,7 @@ __all__ = [
 # The longest time of the system's timers (seconds).
 _MAX_WAIT = 20 * 86400
 
-BUILT_IN: Mapping[str, Any] = {
+DEFAULTS: Mapping[str, Any] = {
     "name": None,
     "scopes": ("*",),
     "expires": "1d",
@@ -101,7 +101,7 @@ class Overrides(NamedTuple):
         defaults: dict[str, Any] = cls._field_defaults
         return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
 
-    def given(self) -> dict[str, Any]:
+    def get_given(self) -> dict[str, Any]:
         """Return the given options, by configuration key."""
         values = self._asdict()
         given = {key: value for key, value in values.items() if value is not None and value is not False}
@@ -111,7 +111,7 @@ class Overrides(NamedTuple):
         return given
 
 
-NOTHING = Overrides()
+NO_OVERRIDES = Overrides()
 
 
 def read_flag(variable: str) -> bool | None:
@@ -172,16 +172,16 @@ def resolve_timeout(argument: str | None, option: str | None) -> float:
         return resolve("http://localhost", overrides).timeout
 
 
-def resolve(argument: str | None = None, overrides: Overrides = NOTHING) -> Profile:
+def resolve(argument: str | None = None, overrides: Overrides = NO_OVERRIDES) -> Profile:
     """Resolve the profile of this run. `argument` is a profile name or a root URL. Raises UsageError, and NoDeployment if
     nothing names a deployment."""
     config = config_file.load()
-    options = {key: config_file.check_option(key, value) for key, value in overrides.given().items()}
+    options = {key: config_file.check_option(key, value) for key, value in overrides.get_given().items()}
     variables = _read_variables()
     target = resolve_target(argument, options.get("root_url"), variables.get("root_url"), config)
     configured = {**config.defaults, **target.keys}
     insisted = {**variables, **options}
-    values = {**BUILT_IN, **configured, **insisted}
+    values = {**DEFAULTS, **configured, **insisted}
     profile = target.profile or target.name
     default_name = default_client_name.DEFAULT if target.profile is None else default_client_name.DEFAULT_OF_A_PROFILE
     return Profile(

@@ -49,13 +49,13 @@ class Shell:
 
     name: str
     # The line by which a user evaluates the output of `tcenv {}`.
-    evaluation = 'eval "$(tcenv {})"'
+    eval_line = 'eval "$(tcenv {})"'
     # The line by which a user makes the shell read the statements in a file.
-    reading = ". {}"
+    source_line = ". {}"
     # The executables of the shell in the order in which `tcenv shell` looks for them. None: only the shell's name.
     executables: tuple[str, ...] | None = None
     # The oldest version that tcenv supports, if the start-up text can tell: in an older shell it prints a line.
-    lowest = ""
+    minimum_version = ""
     # The start-up text in `shell/`; None for a shell without start-up files.
     template: str | None = None
     # The completion in `completions/`. `tcenv.cli.parsing.generate` writes it with the module of the shell's name.
@@ -84,7 +84,7 @@ class Shell:
 
     def make_reading_line(self, path: str) -> str:
         """Return the line by which the shell reads the statements in the file `path`."""
-        return self.reading.format(self.quote_word(path))
+        return self.source_line.format(self.quote_word(path))
 
     def export(self, change: Mapping[str, str | None]) -> str:
         """Return the statements that set each variable of `change`, or unset it if its value is None, in order.
@@ -106,7 +106,7 @@ class Shell:
 
     def explain_too_old(self) -> str:
         """Return what the start-up text says in a shell older than `lowest`."""
-        return f"tcenv: {self.name} older than {self.lowest} is not supported"
+        return f"tcenv: {self.name} older than {self.minimum_version} is not supported"
 
     def make_word_list(self, words: Sequence[str]) -> str:
         """Write plain words as the template lists them."""
@@ -120,7 +120,7 @@ class Shell:
 
         raise UsageError(
             f"tcenv does not edit the start-up file of {self.name}.",
-            f"Add the line yourself: {self.evaluation.format(words)}",
+            f"Add the line yourself: {self.eval_line.format(words)}",
         )
 
     def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:

@@ -26,7 +26,7 @@ _WITH_ALIASES = """\
 
 
 class Bash(PosixShell):
-    lowest = "3.2"
+    minimum_version = "3.2"
     template = "init.bash"
     completion = "tcenv.bash"
 

@@ -16,8 +16,8 @@ _LONGEST = 8000
 
 
 class Cmd(Shell):
-    evaluation = "for /f \"delims=\" %i in ('tcenv {} --shell cmd') do @%i"
-    reading = 'for /f "usebackq delims=" %i in ({}) do @%i'
+    eval_line = "for /f \"delims=\" %i in ('tcenv {} --shell cmd') do @%i"
+    source_line = 'for /f "usebackq delims=" %i in ({}) do @%i'
 
     def quote(self, text: str) -> str:
         """Return `text` as it stands in `set "NAME=…"`. The last quote of the line ends the value."""
@@ -34,7 +34,7 @@ class Cmd(Shell):
         return word if word and not set(word) - PLAIN else '"' + word.replace('"', '""') + '"'
 
     def make_reading_line(self, path: str) -> str:
-        return self.reading.format('"' + path + '"')
+        return self.source_line.format('"' + path + '"')
 
     def export(self, change: Mapping[str, str | None]) -> str:
         return "".join(

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Elvish(Shell):
-    evaluation = "eval (tcenv {} | slurp)"
-    reading = "eval (slurp < {})"
-    lowest = "0.19"
+    eval_line = "eval (tcenv {} | slurp)"
+    source_line = "eval (slurp < {})"
+    minimum_version = "0.19"
     template = "init.elv"
     completion = "tcenv.elv"
 

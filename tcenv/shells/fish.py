@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Fish(Shell):
-    evaluation = "tcenv {} | source"
-    reading = "source {}"
-    lowest = "3.6"
+    eval_line = "tcenv {} | source"
+    source_line = "source {}"
+    minimum_version = "3.6"
     template = "init.fish"
     completion = "tcenv.fish"
 

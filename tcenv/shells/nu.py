@@ -15,9 +15,9 @@ _ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
 class Nu(Shell):
-    evaluation = "tcenv {} --shell nu | from json | load-env"
-    reading = "open --raw {} | from json | load-env"
-    lowest = "0.98"
+    eval_line = "tcenv {} --shell nu | from json | load-env"
+    source_line = "open --raw {} | from json | load-env"
+    minimum_version = "0.98"
     template = "init.nu"
     completion = "tcenv.nu"
     completer = "@__tcenv_complete"
@@ -32,7 +32,7 @@ class Nu(Shell):
         programs its version; otherwise ask the nushell on the PATH."""
         version = environ.get("NU_VERSION") or _ask_version(environ)
         numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
-        if len(numbers) < 2 or numbers >= [int(part) for part in self.lowest.split(".")]:
+        if len(numbers) < 2 or numbers >= [int(part) for part in self.minimum_version.split(".")]:
             return text
         return f"print -e {self.quote(f'{self.explain_too_old()}; this is {version}.')}\n"
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class PowerShell(Shell):
-    evaluation = "tcenv {} | Out-String | Invoke-Expression"
-    reading = "Get-Content -Raw {} | Invoke-Expression"
+    eval_line = "tcenv {} | Out-String | Invoke-Expression"
+    source_line = "Get-Content -Raw {} | Invoke-Expression"
     executables = ("pwsh", "powershell")
-    lowest = "5.1"
+    minimum_version = "5.1"
     template = "init.ps1"
     completion = "tcenv.ps1"
     line_comes_last = True

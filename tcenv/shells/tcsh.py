@@ -21,10 +21,10 @@ _LONGEST = 32_000
 
 
 class Tcsh(Shell):
-    evaluation = "eval `tcenv {}`"
-    reading = "source {}"
+    eval_line = "eval `tcenv {}`"
+    source_line = "source {}"
     executables = ("tcsh", "csh")
-    lowest = "6.21"
+    minimum_version = "6.21"
     template = "init.tcsh"
     sourcing_line = (
         "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_hook = @HOOK@; "

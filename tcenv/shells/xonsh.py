@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Xonsh(Shell):
-    evaluation = "execx($(tcenv {}))"
-    reading = "source {}"
-    lowest = "0.12"
+    eval_line = "execx($(tcenv {}))"
+    source_line = "source {}"
+    minimum_version = "0.12"
     template = "init.xsh"
 
     def quote(self, text: str) -> str:

@@ -17,7 +17,7 @@ _OPTIONS = ("no_aliases", "no_xtrace", "no_verbose", "no_allexport", "local_opti
 
 
 class Zsh(PosixShell):
-    lowest = "5.8"
+    minimum_version = "5.8"
     template = "init.zsh"
     completion = "_tcenv"
 

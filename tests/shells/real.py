@@ -166,14 +166,14 @@ def _make_shell(name: str, program: str, flags: tuple[str, ...], line: str) -> R
 
 def _find_shell(name: str) -> RealShell:
     shell = load_shell(name)
-    line = shell.evaluation.replace("tcenv {} --shell nu", "{}").replace("tcenv {}", "{}")
+    line = shell.eval_line.replace("tcenv {} --shell nu", "{}").replace("tcenv {}", "{}")
     return _make_shell(name, (shell.executables or (name,))[0], _FLAGS.get(name, ()), line)
 
 
 SHELLS = (
     # cmd needs Windows.
     *(_find_shell(name) for name in shells.SHELLS if name != "cmd"),
-    _make_shell("busybox", "busybox", ("sh",), Shell.evaluation.replace("tcenv {}", "{}")),
+    _make_shell("busybox", "busybox", ("sh",), Shell.eval_line.replace("tcenv {}", "{}")),
     _make_shell("csh", "bsd-csh", ("-f",), "eval `{}`"),
 )
 BY_NAME = {shell.name: shell for shell in SHELLS}

@@ -75,14 +75,14 @@ def test_the_status_tells_which_signal_ended_the_command(env: dict[str, str]) ->
 
 
 def test_the_command_starts_with_the_same_signals_blocked_and_ignored(env: dict[str, str]) -> None:
-    reading = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
+    show_signals = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
 
     def signals(text: str) -> list[int]:
         # The C library uses signals 32 and 33 itself.
         return [int(line.split()[1], 16) & ~(3 << 31) for line in text.splitlines()]
 
-    direct = subprocess.run(reading, env=env, capture_output=True, text=True).stdout
-    assert signals(tcenv("exec", "--proxy", "--", *reading, env=env).stdout) == signals(direct)
+    direct = subprocess.run(show_signals, env=env, capture_output=True, text=True).stdout
+    assert signals(tcenv("exec", "--proxy", "--", *show_signals, env=env).stdout) == signals(direct)
 
 
 def test_a_signal_at_the_end_of_the_command_does_not_end_tcenv(env: dict[str, str]) -> None:

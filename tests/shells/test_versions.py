@@ -148,7 +148,7 @@ def test_an_older_shell_prints_one_line_and_reads_on(name: str, version: Version
     assert "after\n" in done.stdout, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, lines
-    assert lines[0].startswith(f"tcenv: {name} older than {load_shell(name).lowest} is not supported")
+    assert lines[0].startswith(f"tcenv: {name} older than {load_shell(name).minimum_version} is not supported")
 
 
 @pytest.mark.parametrize("told", [{"NU_VERSION": "0.90.1"}, {"NU_VERSION": ""}], ids=["by-itself", "on-the-path"])
@@ -174,8 +174,8 @@ def test_each_program_has_the_version_of_the_table(version: Version) -> None:
     assert version.version in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("shell", [name for name in SHELLS if load_shell(name).lowest])
+@pytest.mark.parametrize("shell", [name for name in SHELLS if load_shell(name).minimum_version])
 def test_a_text_supports_the_oldest_version_of_the_table(shell: str) -> None:
     oldest, _ = find_range(shell)
     # test_old_bash.py reads the text for bash 3.2, and PowerShell 5.1 needs Windows.
-    assert oldest.startswith(load_shell(shell).lowest) or shell in ("bash", "powershell")
+    assert oldest.startswith(load_shell(shell).minimum_version) or shell in ("bash", "powershell")

@@ -124,4 +124,4 @@ def test_a_variable_that_the_hot_path_accepts_is_valid(variable: str, value: str
 def test_a_port_of_zero_is_a_value(words: list[str]) -> None:
     read = read_in_full(words)
     assert read is not None
-    assert read[1].port == 0 and Overrides.from_options(read[1]).given() == {"port": 0}
+    assert read[1].port == 0 and Overrides.from_options(read[1]).get_given() == {"port": 0}

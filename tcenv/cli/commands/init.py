@@ -227,5 +227,5 @@ def _say_how_to_use(shell: Shell, program: str, given: list[str], saved_text: st
     if saved_text:
         messages.hint("To load it in this shell:", (READ, saved_text))
     else:
-        line = shell.evaluation.format(" ".join(["init", shell.name, *given]))
+        line = shell.eval_line.format(" ".join(["init", shell.name, *given]))
         messages.hint(f"To load it in this shell: {line.replace('tcenv', name, 1)}")

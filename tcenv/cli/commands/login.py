@@ -120,7 +120,7 @@ _SIGN_IN_KEYS = ("expires", "description", "flow", "port", "timeout", "browser",
 
 
 def _note_options_without_effect(overrides: Overrides, profile: profiles.Profile) -> None:
-    given = overrides.given()
+    given = overrides.get_given()
     names = [get_option_name(key) for key in _SIGN_IN_KEYS if key in given]
     if names:
         has, it = ("has", "it") if len(names) == 1 else ("have", "them")

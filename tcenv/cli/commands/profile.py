@@ -264,7 +264,7 @@ def run_set(options: SetOptions) -> int:
     from tcenv.config.profile import Overrides
 
     name, default, unset = options.profile, options.default, options.unset
-    given = Overrides.from_options(options).given()
+    given = Overrides.from_options(options).get_given()
     for key in unset:
         if key not in config_file.REMOVABLE:
             raise UsageError(

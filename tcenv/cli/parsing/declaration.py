@@ -63,7 +63,7 @@ class Option:
     help: str
     panel: str
     values: tuple[str, ...]
-    of: str
+    names_of: str
 
     @property
     def summary(self) -> str:
@@ -85,7 +85,7 @@ class Argument:
     required: bool
     is_repeatable: bool
     values: tuple[str, ...]
-    of: str
+    names_of: str
 
 
 @dataclass(frozen=True)
@@ -192,12 +192,16 @@ def _list_parameters(words: str) -> tuple[tuple[Option, ...], Argument | None]:
                 short = next((name for name in names if not name.startswith("--")), "")
                 kind, help_text = get_kind(hint), entry.help or ""
                 found.append(
-                    Option(names[0], short, key, kind, entry.metavar or "", help_text, panel, known.values, known.of)
+                    Option(
+                        names[0], short, key, kind, entry.metavar or "", help_text, panel, known.values, known.names_of
+                    )
                 )
             elif isinstance(entry, ArgumentInfo):
                 required = not str(entry.metavar).startswith("[")
                 repeatable, help_text = get_kind(hint) == "list", entry.help or ""
-                argument = Argument(key, str(entry.metavar), help_text, required, repeatable, known.values, known.of)
+                argument = Argument(
+                    key, str(entry.metavar), help_text, required, repeatable, known.values, known.names_of
+                )
     return tuple(found), argument
 
 

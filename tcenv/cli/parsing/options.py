@@ -17,12 +17,12 @@ from tcenv.shells.formats import FORMATS
 
 
 class KnownValues:
-    """The values that complete an option or argument: `values`, or the names of `of` (profiles, purposes) on this machine.
+    """The values that complete an option or argument: `values`, or the names of `names_of` (profiles, purposes) on this machine.
     Other values are allowed: the command judges what it gets."""
 
-    def __init__(self, *values: str, of: str = "") -> None:
+    def __init__(self, *values: str, names_of: str = "") -> None:
         self.values = values
-        self.of = of
+        self.names_of = names_of
 
 
 # The groups of options in help.
@@ -36,9 +36,11 @@ PROFILE_HELP = (
     "configuration's default."
 )
 ProfileArgument = Annotated[
-    str | None, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP), KnownValues(of="profiles")
+    str | None, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP), KnownValues(names_of="profiles")
 ]
-ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name."), KnownValues(of="profiles")]
+ProfileName = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="The profile's name."), KnownValues(names_of="profiles")
+]
 ShellArgument = Annotated[
     str | None,
     typer.Argument(
@@ -157,7 +159,7 @@ As = Annotated[
         metavar="PURPOSE",
         help="Restrict the session to the scopes and the time of a purpose. Without a session: sign in with these.",
     ),
-    KnownValues(of="purposes"),
+    KnownValues(names_of="purposes"),
 ]
 KeepClient = Annotated[bool, typer.Option("--keep-client", help="Keep the client on the deployment until it expires.")]
 DeleteClient = Annotated[
@@ -194,11 +196,13 @@ SigninPort = Annotated[
         "--port", "-p", metavar="N", help="Listen on this loopback port for the answer. Default: a free port."
     ),
 ]
-PurposeName = Annotated[str, typer.Argument(metavar="NAME", help="The purpose's name."), KnownValues(of="purposes")]
+PurposeName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The purpose's name."), KnownValues(names_of="purposes")
+]
 OfProfile = Annotated[
     str | None,
     typer.Option("--profile", metavar="PROFILE", help="Use the purpose of this profile only."),
-    KnownValues(of="profiles"),
+    KnownValues(names_of="profiles"),
 ]
 NoLogin = Annotated[bool, typer.Option("--no-login", help="Never sign in. Exit with 3 if there is no session.")]
 Json = Annotated[bool, _output_option("--json", help="Print JSON on stdout.")]
@@ -215,7 +219,7 @@ Uninstall = Annotated[bool, typer.Option("--uninstall", help="Remove that line, 
 CommandLine = Annotated[
     tuple[str, ...],
     typer.Argument(metavar="[PROFILE] -- CMD...", help="The command and its arguments."),
-    KnownValues(of="profiles"),
+    KnownValues(names_of="profiles"),
 ]
 HookWords = Annotated[
     tuple[str, ...],

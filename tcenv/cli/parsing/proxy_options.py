@@ -88,5 +88,5 @@ SshOptions = Annotated[
 ForProfile = Annotated[
     str | None,
     typer.Option("--profile", metavar="PROFILE", help="Use the session of this profile."),
-    KnownValues(of="profiles"),
+    KnownValues(names_of="profiles"),
 ]

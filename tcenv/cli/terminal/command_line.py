@@ -28,7 +28,7 @@ def render_command_line(words: Sequence[str], name: str | None = None) -> str:
     evaluated = words[0] == "tcenv" and len(words) > 1 and words[1] in EVALUATED
     if not evaluated or "--help" in words or cli.from_function:
         return line
-    return shell.evaluation.format(line.removeprefix("tcenv "))
+    return shell.eval_line.format(line.removeprefix("tcenv "))
 
 
 def list_option_words(options: object, keys: Iterable[str]) -> list[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Brush(PosixShell):
-    evaluation = "tcenv {} | brush-eval"
+    eval_line = "tcenv {} | brush-eval"
     template = "init.brush"
 
     def find_startup_file(self, environ: Mapping[str, str], home: str) -> str:

@@ -34,7 +34,7 @@ def test_the_page_lists_every_key_with_option_variable_and_default() -> None:
         assert variable.split("`")[1] == profile.VARIABLES[key]
         assert option.startswith(f"`--{'scope' if key == 'scopes' else key.replace('_', '-')}`")
         if key not in ("root_url", "name", "browser"):
-            built_in = profile.BUILT_IN[key]
+            built_in = profile.DEFAULTS[key]
             written = '["*"]' if built_in == ("*",) else str(built_in).replace("False", "false")
             assert default.split("`")[1] == written
     at_the_top = {row[0].strip("` |") for row in read_rows(CONFIGURATION, "| Key | Variable | Meaning")}

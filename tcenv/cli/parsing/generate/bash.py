@@ -70,9 +70,9 @@ def render() -> str:
     lines += ["    esac", "  done", '  case "$command:$before" in']
     for command in found:
         for option in command.options:
-            if option.values or option.of:
+            if option.values or option.names_of:
                 lines.append(
-                    f"    {_quote(f'{command.words}:{option.name}')}) {_render_choices(option.values, option.of)} ;;"
+                    f"    {_quote(f'{command.words}:{option.name}')}) {_render_choices(option.values, option.names_of)} ;;"
                 )
     # A value that nobody can know is left to the user.
     lines += [f"    {' | '.join(f'*:{name}' for name in list_free_options())}) return ;;"]
@@ -83,13 +83,13 @@ def render() -> str:
         if argument is not None:
             words += argument.values
         options = " ".join([*(option.name for option in command.options), "--help"])
-        choices = _render_choices(words, argument.of if argument else "")
+        choices = _render_choices(words, argument.names_of if argument else "")
         lines.append(f"      {_quote(command.words)}) {choices}{' ' if choices else ''}options='{options}' ;;")
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
 
 
-def _render_choices(values: tuple[str, ...] | list[str], of: str) -> str:
-    parts = ([f"choices='{' '.join(values)}'"] if values else []) + ([f"names=--{of}"] if of else [])
+def _render_choices(values: tuple[str, ...] | list[str], names_of: str) -> str:
+    parts = ([f"choices='{' '.join(values)}'"] if values else []) + ([f"names=--{names_of}"] if names_of else [])
     return " ".join(parts)
 
 

@@ -57,7 +57,7 @@ def render() -> str:
         "]",
         _render_map("tcenv-named", dynamic),
         f"var tcenv-free = [{' '.join(list_free_options())}]",
-        _render_map("tcenv-names-of", {row.words: row.of for row in list_rows() if row.of}),
+        _render_map("tcenv-names-of", {row.words: row.names_of for row in list_rows() if row.names_of}),
     ]
     return "\n".join(lines) + "\n" + _TAIL
 

@@ -41,20 +41,22 @@ def _render_lines(command: declaration.Command) -> list[str]:
         for member in declaration.list_members(command)
     ]
     for option in command.options:
-        value = _render_value(option.values, option.of)
+        value = _render_value(option.values, option.names_of)
         kind = "" if option.kind == "flag" else f" -x{value and f' -a {value}'}"
         lines.append(f"complete -c tcenv -n {condition} -l {option.name[2:]}{kind} -d {_quote(option.summary)}")
     argument = command.argument
-    if argument is not None and (argument.values or argument.of):
-        description = f" -d {argument.of.removesuffix('s')}" if argument.of else ""
-        lines.append(f"complete -c tcenv -n {condition} -a {_render_value(argument.values, argument.of)}{description}")
+    if argument is not None and (argument.values or argument.names_of):
+        description = f" -d {argument.names_of.removesuffix('s')}" if argument.names_of else ""
+        lines.append(
+            f"complete -c tcenv -n {condition} -a {_render_value(argument.values, argument.names_of)}{description}"
+        )
     lines.append(f"complete -c tcenv -n {condition} -s h -l help -d 'Show help'")
     return lines
 
 
-def _render_value(values: tuple[str, ...], of: str) -> str:
-    if of:
-        return f"'(tcenv --{of} 2>/dev/null)'"
+def _render_value(values: tuple[str, ...], names_of: str) -> str:
+    if names_of:
+        return f"'(tcenv --{names_of} 2>/dev/null)'"
     return _quote(" ".join(values)) if values else ""
 
 

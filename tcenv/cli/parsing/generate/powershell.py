@@ -64,9 +64,9 @@ def _render_rows(command: declaration.Command) -> str:
     rows = [f"{member.words.rpartition(' ')[2]}|-|{member.summary}" for member in declaration.list_members(command)]
     argument = command.argument
     if argument is not None:
-        rows.append(f"|{f'@{argument.of}' if argument.of else ' '.join(argument.values)}|")
+        rows.append(f"|{f'@{argument.names_of}' if argument.names_of else ' '.join(argument.values)}|")
     for option in command.options:
-        takes = "-" if option.kind == "flag" else f"@{option.of}" if option.of else " ".join(option.values)
+        takes = "-" if option.kind == "flag" else f"@{option.names_of}" if option.names_of else " ".join(option.values)
         rows.append(f"{option.name}|{takes}|{option.summary}")
     if command.words == "help":
         # Its words are those of the other commands.

@@ -14,7 +14,7 @@ class Row:
 
     words: str
     fixed: tuple[str, ...]
-    of: str
+    names_of: str
 
 
 def list_rows() -> list[Row]:
@@ -25,7 +25,7 @@ def list_rows() -> list[Row]:
         fixed = [name.rpartition(" ")[2] for name in command.members]
         fixed += argument.values if argument is not None else ()
         fixed += [*(option.name for option in command.options), "--help"]
-        found.append(Row(command.words, tuple(fixed), argument.of if argument is not None else ""))
+        found.append(Row(command.words, tuple(fixed), argument.names_of if argument is not None else ""))
     return found
 
 
@@ -37,10 +37,12 @@ def list_values() -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Return the known values of each option, and whose names complete it. These are the same in all commands."""
     options = _list_options()
     values = {option.name: option.values for option in options if option.values}
-    return values, {option.name: option.of for option in options if option.of}
+    return values, {option.name: option.names_of for option in options if option.names_of}
 
 
 def list_free_options() -> list[str]:
     """Return the options that take a value which nobody can complete."""
-    free = (option.name for option in _list_options() if option.kind != "flag" and not (option.values or option.of))
+    free = (
+        option.name for option in _list_options() if option.kind != "flag" and not (option.values or option.names_of)
+    )
     return list(dict.fromkeys(free))

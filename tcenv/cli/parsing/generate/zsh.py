@@ -75,22 +75,22 @@ def _render_function(command: declaration.Command) -> list[str]:
             "",
         ]
     argument = command.argument
-    if argument is not None and (argument.values or argument.of):
-        specs.append(_quote("1: :" + _render_action(argument.values, argument.of)))
+    if argument is not None and (argument.values or argument.names_of):
+        specs.append(_quote("1: :" + _render_action(argument.values, argument.names_of)))
     return [*lines, "  _arguments " + " ".join(specs), "}", ""]
 
 
 def _render_option(option: declaration.Option) -> str:
     text = option.summary.replace("[", "(").replace("]", ")").replace(":", "\\:")
     # `=` takes the value in the same word and in the next.
-    action = "" if option.kind == "flag" else ":value:" + _render_action(option.values, option.of)
+    action = "" if option.kind == "flag" else ":value:" + _render_action(option.values, option.names_of)
     sign = "=" if action else ""
     return _quote(f"{'*' if option.kind == 'list' else ''}{option.name}{sign}[{text}]{action}")
 
 
-def _render_action(values: tuple[str, ...], of: str) -> str:
-    if of:
-        return f"__tcenv_names --{of}"
+def _render_action(values: tuple[str, ...], names_of: str) -> str:
+    if names_of:
+        return f"__tcenv_names --{names_of}"
     return f"({' '.join(values)})" if values else ""
 
 
