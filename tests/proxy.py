@@ -219,7 +219,7 @@ def run_proxy(
             sockets=bound,
             run=run,
             store=store,
-            first=session,
+            initial_session=session,
             announce=announce,
             scopes=scopes,
             until=until,

@@ -113,7 +113,7 @@ def execute(choice: SessionOptions, options: ProxyOptions, command: list[str]) -
     run.background.stop(exiting=not options.learn)
     run.port.end()
     if options.learn:
-        is_saved = learn_report.report(run.background.learned, run.opened, options.save)
+        is_saved = learn_report.report(run.background.learn_result, run.opened, options.save)
         status = status or (0 if is_saved else 1)
     return status
 
@@ -169,15 +169,15 @@ def prepare(
             sockets=bound,
             run=prepared.run,
             store=opened.store,
-            first=opened.session,
+            initial_session=opened.session,
             announce=announce,
             scopes=opened.scopes or learn,
             until=end,
             read_only=options.read_only,
             allow_credentials=options.allow_credentials,
-            no_secrets=options.agent and not (choice.scopes or choice.purpose),
+            refuse_secrets=options.agent and not (choice.scopes or choice.purpose),
             log=log,
-            learn=learn,
+            starting_scopes=learn,
             probe=probe,
         )
 

@@ -47,9 +47,9 @@ class Background:
         self._thread = threading.Thread(target=self._work, name="proxy", daemon=True)
 
     @property
-    def learned(self) -> LearnResult | None:
+    def learn_result(self) -> LearnResult | None:
         """Return what the run has learned so far, or None if it does not learn."""
-        return None if self._service is None else self._service.learned
+        return None if self._service is None else self._service.learn_result
 
     @property
     def session_end(self) -> int | None:

@@ -43,25 +43,25 @@ _ID = re.compile(
 
 @dataclass
 class LearnResult:
-    """The result of a run that learns. `kept` are the scopes that it started with. `needed` and `refused` map a scope
-    to the calls that needed it; the session does not hold the scopes in `refused`. `depending` are calls whose answers
-    depend on the caller's scopes, `unrepeated` calls that could not be sent again, `untold` calls that were refused
-    without a reason (HEAD). `too_many` maps a call to its scopes if they do not fit into a request's header, and
-    `failed` a call to the statuses of its failures that none of these explains."""
+    """The result of a run that learns. `starting_scopes` are the scopes that it started with. `needed` and `refused` map a
+    scope to the calls that needed it; the session does not hold the scopes in `refused`. `scope_dependent` are calls whose
+    answers depend on the caller's scopes, `not_repeatable` calls that could not be sent again, and `refused_without_reason`
+    calls that were refused without a reason (HEAD). `too_many` maps a call to its scopes if they do not fit into a request's
+    header, and `failed` a call to the statuses of its failures that none of these explains."""
 
-    kept: tuple[str, ...] = ()
+    starting_scopes: tuple[str, ...] = ()
     needed: dict[str, set[str]] = field(default_factory=dict)
     refused: dict[str, set[str]] = field(default_factory=dict)
-    depending: set[str] = field(default_factory=set)
-    unrepeated: set[str] = field(default_factory=set)
-    untold: set[str] = field(default_factory=set)
+    scope_dependent: set[str] = field(default_factory=set)
+    not_repeatable: set[str] = field(default_factory=set)
+    refused_without_reason: set[str] = field(default_factory=set)
     too_many: dict[str, set[str]] = field(default_factory=dict)
     failed: dict[str, set[int]] = field(default_factory=dict)
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """Return the smallest set of scopes, sorted, without scopes that another one covers."""
-        every = sorted({*self.kept, *self.needed})
+        every = sorted({*self.starting_scopes, *self.needed})
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
 
     @property
@@ -100,8 +100,8 @@ class References:
 class Learner:
     """Learns from all calls of a run."""
 
-    def __init__(self, references: References, kept: tuple[str, ...]) -> None:
-        self.learned = LearnResult(kept)
+    def __init__(self, references: References, starting_scopes: tuple[str, ...]) -> None:
+        self.result = LearnResult(starting_scopes)
         self.references = references
 
 
@@ -133,7 +133,7 @@ class Attempts:
         missing = set(list_scopes(refusal.expression))
         if missing & self._added or not self._is_shrinking(missing) or self._rounds >= _MOST_ROUNDS:
             return False
-        known = {*self._learner.learned.needed, *self.get_scopes(authority)}
+        known = {*self._learner.result.needed, *self.get_scopes(authority)}
         chosen = find_smallest_set(refusal.expression, authority.held, known)
         if chosen is None:
             await self._note_refused(scope for scope in missing if not covers(authority.held or (), scope))
@@ -147,7 +147,7 @@ class Attempts:
         label = await self._make_label()
         for scope in self._latest:
             # The call needs it, even if it then fails for another reason.
-            self._learner.learned.needed.setdefault(scope, set()).add(label)
+            self._learner.result.needed.setdefault(scope, set()).add(label)
         return True
 
     def _has_parameters(self, refusal: Refusal) -> bool:
@@ -169,12 +169,12 @@ class Attempts:
     async def note_too_many(self) -> None:
         """Note that the added scopes do not fit into a request's header."""
         self._explained = True
-        self._learner.learned.too_many.setdefault(await self._make_label(), set()).update(self._added)
+        self._learner.result.too_many.setdefault(await self._make_label(), set()).update(self._added)
         await self._take_back()
 
     async def _take_back(self) -> None:
         """Forget the scopes that were added last: no call was sent with them, or none that the deployment accepted."""
-        label, needed = await self._make_label(), self._learner.learned.needed
+        label, needed = await self._make_label(), self._learner.result.needed
         for scope in self._latest:
             needed[scope].discard(label)
             if not needed[scope]:
@@ -184,27 +184,27 @@ class Attempts:
     async def note_no_reason(self) -> None:
         """Note that the request was refused without a reason."""
         self._explained = True
-        self._learner.learned.untold.add(f"HEAD {await self._make_label()}")
+        self._learner.result.refused_without_reason.add(f"HEAD {await self._make_label()}")
 
     async def note_not_repeatable(self) -> None:
         """Note that the request lacked scopes and cannot be sent again."""
         self._explained = True
-        self._learner.learned.unrepeated.add(await self._make_label())
+        self._learner.result.not_repeatable.add(await self._make_label())
 
     async def note_answer(self, status: int) -> None:
         """Note that the request was answered."""
         label = await self._make_label()
         is_current_scopes = (self._call.service, self._call.segments) == ("auth", ("scopes", "current"))
         if status < 400 and self._verb in ("GET", "HEAD") and is_current_scopes:
-            self._learner.learned.depending.add(label)
+            self._learner.result.scope_dependent.add(label)
         if not self._explained and (status in (401, 403) or (self._added and status >= 400)):
-            self._learner.learned.failed.setdefault(label, set()).add(status)
+            self._learner.result.failed.setdefault(label, set()).add(status)
 
     async def _note_refused(self, scopes: Iterable[str]) -> None:
         self._explained = True
         label = await self._make_label()
         for scope in scopes:
-            self._learner.learned.refused.setdefault(scope, set()).add(label)
+            self._learner.result.refused.setdefault(scope, set()).add(label)
 
     async def _make_label(self) -> str:
         name = await self._learner.references.find_method(self._verb, self._call)

@@ -28,15 +28,15 @@ class ErrorAnswer(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """The calls that the run passes on, and the hosts and the port by which programs may call it. `no_secrets` refuses calls that
-    return secrets or private artifacts."""
+    """The calls that the run passes on, and the hosts and the port by which programs may call it.
+    `refuse_secrets` refuses calls that return secrets or private artifacts."""
 
     hosts: frozenset[str]
     port: int
     own: OwnClient
     read_only: bool = False
     allow_credentials: bool = False
-    no_secrets: bool = False
+    refuse_secrets: bool = False
 
     def check(self, method: str, call: Call) -> None:
         """Raise ErrorAnswer for a call that the run does not pass on."""
@@ -47,7 +47,7 @@ class Rules:
             name = credential_calls.find_credential_method(method, call)
             if name is not None:
                 raise _make_credentials_refusal(f"{call.service}.{name}")
-        if self.no_secrets:
+        if self.refuse_secrets:
             name = secret_calls.find_secret_method(method, call)
             if name is not None:
                 raise _make_refusal(

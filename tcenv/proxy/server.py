@@ -41,30 +41,30 @@ _CLOCK_INTERVAL = 30.0
 class Service:
     """The proxy of one run. Create and use it on the event loop; set `stopping` to end it.
 
-    `first` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
-    narrowed), `until` is the run's own end (seconds since the epoch), and `learn` are the scopes with which a learning
-    run starts (None: it does not learn). `no_secrets` refuses calls that return secrets or private artifacts. `probe` is
+    `initial_session` is the session at the start of the run, `scopes` are those to which the run is narrowed (None: not
+    narrowed), `until` is the run's own end (seconds since the epoch), and `starting_scopes` are the scopes with which a learning
+    run starts (None: it does not learn). `refuse_secrets` refuses calls that return secrets or private artifacts. `probe` is
     a request that shows that a port leads to this proxy. `announce` gets messages for the user."""
 
     sockets: Sockets
     run: Run
     store: Store
-    first: Session
+    initial_session: Session
     announce: Announce
     scopes: tuple[str, ...] | None = None
     until: float | None = None
     read_only: bool = False
     allow_credentials: bool = False
-    no_secrets: bool = False
+    refuse_secrets: bool = False
     log: CallLog | None = None
-    learn: tuple[str, ...] | None = None
+    starting_scopes: tuple[str, ...] | None = None
     probe: Probe | None = None
     clock: Callable[[], float] = field(default=time.time, repr=False)
-    learned: LearnResult | None = field(default=None, init=False)
+    learn_result: LearnResult | None = field(default=None, init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
-        self._signer = Signer(self.store, self.first, scopes=self.scopes, until=self.until, clock=self.clock)
+        self._signer = Signer(self.store, self.initial_session, scopes=self.scopes, until=self.until, clock=self.clock)
 
     @property
     def session(self) -> Session | None:
@@ -75,9 +75,9 @@ class Service:
         """Answer until `stopping` is set. Call `ready` once the proxy answers calls."""
         deployment = Deployment(self._signer.root_url)
         learner = None
-        if self.learn is not None:
-            learner = Learner(References(deployment), self.learn)
-            self.learned = learner.learned
+        if self.starting_scopes is not None:
+            learner = Learner(References(deployment), self.starting_scopes)
+            self.learn_result = learner.result
         own = OwnClient.from_ids(self.run.client_id)
         rules = Rules(
             self.sockets.hosts,
@@ -85,9 +85,9 @@ class Service:
             own,
             self.read_only,
             self.allow_credentials,
-            self.no_secrets,
+            self.refuse_secrets,
         )
-        rejections = Rejections(self.first.argument, self._signer.root_url, self.announce)
+        rejections = Rejections(self.initial_session.argument, self._signer.root_url, self.announce)
         forwarder = Forwarder(
             self.run, rules, self._signer, deployment, log=self.log, learner=learner, rejections=rejections
         )

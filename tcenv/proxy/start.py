@@ -78,7 +78,7 @@ def _make_service(
         sockets=prepared.sockets,
         run=prepared.run,
         store=open_store(read_store_name()),
-        first=Session.from_parts(dict(fields), None, []),
+        initial_session=Session.from_parts(dict(fields), None, []),
         announce=announce,
         read_only="read_only" in flags,
         allow_credentials="allow_credentials" in flags,

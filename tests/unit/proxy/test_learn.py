@@ -79,13 +79,17 @@ def upstream(upstream: FakeDeployment) -> FakeDeployment:
 
 def run_learning_proxy(upstream: FakeDeployment, kept: tuple[str, ...] = (), **more: Any) -> Any:
     return run_proxy(
-        upstream.root_url, learn=kept, scopes=kept, session=make_session(upstream.root_url, scopes=HELD), **more
+        upstream.root_url,
+        starting_scopes=kept,
+        scopes=kept,
+        session=make_session(upstream.root_url, scopes=HELD),
+        **more,
     )
 
 
 def get_result(proxy: RunningProxy) -> LearnResult:
-    assert proxy.proxy.learned is not None
-    return proxy.proxy.learned
+    assert proxy.proxy.learn_result is not None
+    return proxy.proxy.learn_result
 
 
 def list_call_scopes(upstream: FakeDeployment, method: str = "PUT") -> list[list[str] | None]:
@@ -103,7 +107,7 @@ def test_missing_scopes_are_added_without_the_programs_notice(upstream: FakeDepl
         "queue:scheduler-id:b": {"queue.createTask"},
     }
     assert get_result(proxy).scopes == ("queue:create-task:a", "queue:scheduler-id:b")
-    assert (get_result(proxy).refused, get_result(proxy).depending) == ({}, set())
+    assert (get_result(proxy).refused, get_result(proxy).scope_dependent) == ({}, set())
 
 
 def test_each_call_carries_what_it_needs_itself(upstream: FakeDeployment) -> None:
@@ -163,7 +167,7 @@ def test_with_unknown_scopes_the_first_refusal_is_returned(upstream: FakeDeploym
 
     upstream.handlers[TASK] = answer
     with run_proxy(
-        upstream.root_url, learn=(), scopes=(), session=make_session(upstream.root_url, scopes=None)
+        upstream.root_url, starting_scopes=(), scopes=(), session=make_session(upstream.root_url, scopes=None)
     ) as proxy:
         got = send_signed(proxy, "PUT", TASK)
         assert (got.status_code, got.json()["code"]) == (403, "InsufficientScopes")
@@ -253,7 +257,7 @@ def test_a_body_is_sent_again_up_to_16_mib(chunked: bool, upstream: FakeDeployme
         assert call(proxy, "/api/queue/v1/task/longer", body, b"x") == 403
     assert [len(seen.body) for seen in upstream.requests if seen.method == "PUT"] == [2**24, 2**24, 2**24 + 1]
     assert get_result(proxy).scopes == ("queue:x",)
-    assert get_result(proxy).unrepeated == {"queue.createTask"}
+    assert get_result(proxy).not_repeatable == {"queue.createTask"}
 
 
 def test_a_call_may_need_more_scopes_than_a_header_holds(upstream: FakeDeployment) -> None:
@@ -278,7 +282,7 @@ def test_a_refusal_without_a_body_is_reported(upstream: FakeDeployment) -> None:
     require_scopes(upstream, TASK, "queue:x", method="task")
     with run_learning_proxy(upstream) as proxy:
         assert send_signed(proxy, "HEAD", TASK).status_code == 403
-        assert get_result(proxy).untold == {"HEAD queue.task"}
+        assert get_result(proxy).refused_without_reason == {"HEAD queue.task"}
         assert send_signed(proxy, "GET", TASK).status_code == 200
     assert get_result(proxy).scopes == ("queue:x",)
 
@@ -288,7 +292,7 @@ def test_only_the_answer_of_current_scopes_depends_on_the_scopes(upstream: FakeD
     require_scopes(upstream, "/api/secrets/v1/secrets", "secrets:list", method="list")
     add_reference(upstream, "secrets", ("get", "/secrets", "list"))
     session = make_session(upstream.root_url, scopes=(*HELD, "secrets:list"))
-    with run_proxy(upstream.root_url, learn=(), scopes=(), session=session) as proxy:
+    with run_proxy(upstream.root_url, starting_scopes=(), scopes=(), session=session) as proxy:
         for target in (
             "/api/queue/v1/task-group/x/list",
             TASK,
@@ -297,7 +301,7 @@ def test_only_the_answer_of_current_scopes_depends_on_the_scopes(upstream: FakeD
             "/api/auth/v1/test-authenticate-get/",
         ):
             assert send_signed(proxy, "GET", target).status_code == 200
-    assert get_result(proxy).depending == {"GET /api/auth/v1/scopes/current"}
+    assert get_result(proxy).scope_dependent == {"GET /api/auth/v1/scopes/current"}
     assert get_result(proxy).needed == {"secrets:list": {"secrets.list"}}
 
 
@@ -328,7 +332,7 @@ def fail_by_role(upstream: FakeDeployment, *, then: int = 403, also: str = "") -
 def test_an_added_scope_counts_even_if_the_call_fails(then: int, upstream: FakeDeployment) -> None:
     fail_by_role(upstream, then=then)
     session = make_session(upstream.root_url, scopes=(*HELD, "hooks:trigger-hook:*"))
-    with run_proxy(upstream.root_url, learn=(), scopes=(), session=session) as proxy:
+    with run_proxy(upstream.root_url, starting_scopes=(), scopes=(), session=session) as proxy:
         assert send_signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == (then or 502)
     assert get_result(proxy).needed == {TRIGGER: {"hooks.triggerHook"}}
     assert get_result(proxy).refused == {}
@@ -347,7 +351,7 @@ def test_only_the_scope_that_the_session_lacks_is_dropped(upstream: FakeDeployme
 
     upstream.handlers[TRIGGER_PATH] = strict
     with run_proxy(
-        upstream.root_url, learn=(), scopes=(), session=make_session(upstream.root_url, scopes=None)
+        upstream.root_url, starting_scopes=(), scopes=(), session=make_session(upstream.root_url, scopes=None)
     ) as proxy:
         assert send_signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
     assert get_result(proxy).needed == {TRIGGER: {"hooks.triggerHook"}}
@@ -357,7 +361,7 @@ def test_only_the_scope_that_the_session_lacks_is_dropped(upstream: FakeDeployme
 def test_a_call_that_fails_for_another_reason_is_reported(upstream: FakeDeployment) -> None:
     fail_by_role(upstream)
     session = make_session(upstream.root_url, scopes=(*HELD, TRIGGER))
-    with run_proxy(upstream.root_url, learn=(TRIGGER,), scopes=(TRIGGER,), session=session) as proxy:
+    with run_proxy(upstream.root_url, starting_scopes=(TRIGGER,), scopes=(TRIGGER,), session=session) as proxy:
         assert send_signed(proxy, "POST", TRIGGER_PATH, body=b"{}").status_code == 403
         # A missing task is no failure.
         assert send_signed(proxy, "GET", "/api/queue/v1/nothing").status_code == 200

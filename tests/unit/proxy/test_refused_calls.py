@@ -19,7 +19,7 @@ PUBLIC = "/api/queue/v1/task/T/runs/0/artifacts/public/log"
 
 @pytest.fixture
 def agent_proxy(upstream: FakeDeployment) -> Iterator[RunningProxy]:
-    with run_proxy(upstream.root_url, read_only=True, no_secrets=True) as made:
+    with run_proxy(upstream.root_url, read_only=True, refuse_secrets=True) as made:
         yield made
 
 
