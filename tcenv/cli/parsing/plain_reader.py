@@ -1,5 +1,5 @@
-"""Read command lines without Typer, by tables that `make generated` writes from the declaration. Typer takes about ten
-times as long to start as the interpreter, and users put plain command lines into start-up files.
+"""Read command lines without Typer, by tables that `make generated` writes from the declaration. Importing Typer alone takes
+five times as long as the interpreter's start, and users put plain command lines into start-up files.
 
 Leaves anything that is not plain (an unknown option, a missing value) to the full command line, which says what is
 wrong."""
