@@ -51,13 +51,7 @@ if ( $__tcenv_hook && $?TCENV_LOADED && ! $?TCENV_PROXY ) then
             # If the program cannot run, unload the session when it has ended.
             /bin/sh -c 'printf "tcenv: the session of %s has expired\n" "$1" >&2' sh $__tcenv_words[1]:q
             set __tcenv_chosen = "$__tcenv_words[$#__tcenv_words]"
-            unsetenv TASKCLUSTER_ROOT_URL
-            unsetenv TASKCLUSTER_CLIENT_ID
-            unsetenv TASKCLUSTER_ACCESS_TOKEN
-            unsetenv TASKCLUSTER_CERTIFICATE
-            unsetenv TCENV_PROFILE
-            unsetenv TCENV_EXPIRES
-            unsetenv TCENV_LOADED
+            unsetenv $__tcenv_variables
             # A root URL, or PROFILE=ROOT_URL. `-` stands for none.
             set __tcenv_words = ( ${__tcenv_chosen:s/=/ /:x} )
             if ( $#__tcenv_words > 1 ) setenv TCENV_PROFILE $__tcenv_words[1]:q

@@ -99,8 +99,7 @@ function __tcenv_reload --argument-names age line
         # If the program cannot run, unload the session when it has ended.
         set -l words (string split ' ' -- "$TCENV_LOADED")
         builtin printf 'tcenv: the session of %s has expired\n' "$words[1]" >&2
-        for name in TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
-                TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+        for name in @VARIABLES@
             set -e $name
         end
         set -l before (string split -r -m 1 = -- "$words[-1]")

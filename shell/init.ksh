@@ -143,8 +143,7 @@ function __tcenv_reload {
     # If the program cannot run, unload the session when it has ended.
     __tcenv_text=${TCENV_LOADED##* }
     \print -u2 -r -- "tcenv: the session of ${TCENV_LOADED%% *} has expired"
-    \unset -v TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
-      TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+    \unset -v @VARIABLES@
     case $__tcenv_text in *=*) \export TCENV_PROFILE && TCENV_PROFILE=${__tcenv_text%%=*} ;; esac
     case ${__tcenv_text##*=} in -) ;; *) \export TASKCLUSTER_ROOT_URL && TASKCLUSTER_ROOT_URL=${__tcenv_text##*=} ;; esac
   fi

@@ -53,7 +53,7 @@ def --env __tcenv_hook [] {
         # If the program cannot run, unload the session when it has ended.
         let before = ($words | last | split row "=")
         print -e $"tcenv: the session of ($words.0) has expired"
-        hide-env -i TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+        hide-env -i @VARIABLES@
         if ($before | length) > 1 { $env.TCENV_PROFILE = $before.0 }
         if ($before | last) != "-" { $env.TASKCLUSTER_ROOT_URL = ($before | last) }
     }

@@ -186,9 +186,7 @@ function global:__tcenv_hook {
     if (-not $ran -and $over) {
         # If the program cannot run, unload the session when it has ended.
         Write-Warning "tcenv: the session of $($words[0]) has expired"
-        'TASKCLUSTER_ROOT_URL', 'TASKCLUSTER_CLIENT_ID', 'TASKCLUSTER_ACCESS_TOKEN', 'TASKCLUSTER_CERTIFICATE',
-        'TCENV_PROFILE', 'TCENV_EXPIRES', 'TCENV_LOADED' |
-            ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
+        @VARIABLES@ | ForEach-Object { Remove-Item -LiteralPath "Env:$_" -ErrorAction Ignore }
         $profile_before, $root_before = if ($words[-1] -like '*=*') { $words[-1] -split '=', 2 } else { '', $words[-1] }
         if ($profile_before) { $Env:TCENV_PROFILE = $profile_before }
         if ($root_before -ne '-') { $Env:TASKCLUSTER_ROOT_URL = $root_before }

@@ -72,10 +72,7 @@ def _tcenv_hook(tried=[], **_):
     elif left <= 0:
         # If the program cannot run, unload the session when it has ended.
         print(f"tcenv: the session of {words[0]} has expired", file=sys.stderr)
-        for name in (
-            *("TASKCLUSTER_ROOT_URL", "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"),
-            *("TCENV_PROFILE", "TCENV_EXPIRES", "TCENV_LOADED"),
-        ):
+        for name in (@VARIABLES@):
             env.pop(name, None)
         profile, _, root_url = words[-1].rpartition("=")
         if profile:

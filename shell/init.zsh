@@ -76,8 +76,7 @@ __tcenv_reload() {
     # If the program cannot run, unload the session when it has ended.
     __tcenv_text=${TCENV_LOADED##* }
     \builtin printf 'tcenv: the session of %s has expired\n' "${TCENV_LOADED%% *}" >&2
-    \builtin unset TASKCLUSTER_ROOT_URL TASKCLUSTER_CLIENT_ID TASKCLUSTER_ACCESS_TOKEN TASKCLUSTER_CERTIFICATE \
-      TCENV_PROFILE TCENV_EXPIRES TCENV_LOADED
+    \builtin unset @VARIABLES@
     [[ $__tcenv_text != *=* ]] || \builtin export TCENV_PROFILE=${__tcenv_text%%=*}
     [[ ${__tcenv_text##*=} == - ]] || \builtin export TASKCLUSTER_ROOT_URL=${__tcenv_text##*=}
   fi

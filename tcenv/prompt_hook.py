@@ -143,6 +143,7 @@ def remember(change: Change, fields: Mapping[str, str], file: str) -> None:
 
     rest = {name: value for name, value in change.items() if name != environment.ACCESS_TOKEN}
     first = f"{environment.GENERATION}={fields[environment.GENERATION]}"
+    # direnv evaluates bash.
     parts = (inputs, file, first, fields[environment.EXPIRES], load_shell("bash").export(rest))
     try:
         write_privately(memo, "".join(f"{part}\0" for part in parts).encode("utf-8", "surrogateescape"))

@@ -37,6 +37,7 @@ PROGRAMS = {program: name for name, (_, programs) in _REGISTRY.items() for progr
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:+@")
 # The commands whose output a shell evaluates.
 EVALUATED = ("login", "signin", "env", "logout")
+_ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
 class Unrepresentable(ValueError):
@@ -111,6 +112,10 @@ class Shell:
     def make_word_list(self, words: Sequence[str]) -> str:
         """Write plain words as the template lists them."""
         return " ".join(words)
+
+    def make_pattern(self, words: Sequence[str]) -> str:
+        """Write plain words as the template compares another word with them."""
+        return self.make_word_list(words)
 
     def make_startup_line(self, path: str, words: str, home: str) -> str:
         """Return the line for a start-up file that evaluates the output of `path words` if the program `path` exists.
@@ -191,3 +196,22 @@ def check_text(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Unrepresentable("half of a surrogate pair")
     return text
+
+
+def quote_json(text: str) -> str:
+    """Write `text` as a JSON string in printable ASCII, which no pipe's encoding changes. The library's `json` costs
+    the hot path too much. Raises Unrepresentable."""
+    return '"' + "".join(_ESCAPED.get(character) or _escape(character) for character in check_text(text)) + '"'
+
+
+def _escape(character: str) -> str:
+    if " " <= character <= "~":
+        return character
+    data = character.encode("utf-16-be")
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(data[::2], data[1::2], strict=True))
+
+
+def export_json(change: Mapping[str, str | None]) -> str:
+    """Return `change` as one line of JSON, with null for each variable to unset. Raises Unrepresentable."""
+    pairs = (f"{quote_json(name)}:{'null' if value is None else quote_json(value)}" for name, value in change.items())
+    return "{" + ",".join(pairs) + "}\n"

@@ -143,3 +143,8 @@ def choose_shell(option: str | None) -> str:
     """Return the shell that will evaluate the output: the option's, that of `TCENV_SHELL`, or the one that runs this
     process. Raises UsageError."""
     return option or os.environ.get("TCENV_SHELL") or detect_shell()
+
+
+def get_named_shell(option: str | None, *, csh: bool) -> str | None:
+    """Return the shell that the option `--shell` names, or tcsh for `--csh`. Returns None without either."""
+    return option or ("tcsh" if csh else None)

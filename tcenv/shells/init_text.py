@@ -7,7 +7,7 @@ import os
 
 from tcenv import resources
 from tcenv.errors import UsageError
-from tcenv.shells import EVALUATED, SHELLS, Shell, Unrepresentable, load_shell, startup_file
+from tcenv.shells import EVALUATED, SHELLS, Shell, Unrepresentable, environment, load_shell, startup_file
 
 _HOOK = "# --- hook\n"
 _PROMPT = "# --- prompt\n"
@@ -50,7 +50,8 @@ def _fill_in(text: str, shell: Shell) -> str:
         # Used while no directory on the PATH has tcenv.
         "@PROGRAM@": startup_file.find_own_program(),
     }
-    text = text.replace("@EVALUATED@", shell.make_word_list(EVALUATED)).replace("@TOO_OLD@", shell.explain_too_old())
+    text = text.replace("@EVALUATED@", shell.make_pattern(EVALUATED)).replace("@TOO_OLD@", shell.explain_too_old())
+    text = text.replace("@VARIABLES@", shell.make_word_list(environment.VARIABLES))
     # Put NULs around each mark first, since a value may hold the text of a mark but never a NUL.
     for mark in places:
         text = text.replace(mark, f"\0{mark}\0")

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, check_text, get_config_directory
+from tcenv.shells import Shell, export_json, get_config_directory, quote_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
 class Nu(Shell):
@@ -24,8 +22,7 @@ class Nu(Shell):
     saved_text = "tcenv.nu"
 
     def quote(self, text: str) -> str:
-        """Write `text` as a JSON string in printable ASCII, which no pipe's encoding changes."""
-        return '"' + "".join(_ESCAPED.get(character) or _escape(character) for character in check_text(text)) + '"'
+        return quote_json(text)
 
     def guard(self, text: str, environ: Mapping[str, str]) -> str:
         """Replace `text` for an old nushell, which refuses a whole configuration that it cannot parse. nushell tells its
@@ -37,10 +34,7 @@ class Nu(Shell):
         return f"print -e {self.quote(f'{self.explain_too_old()}; this is {version}.')}\n"
 
     def export(self, change: Mapping[str, str | None]) -> str:
-        pairs = ",".join(
-            f"{self.quote(name)}:{'null' if value is None else self.quote(value)}" for name, value in change.items()
-        )
-        return "{" + pairs + "}\n"
+        return export_json(change)
 
     def make_failure(self) -> str:
         """Return JSON that is not a record, which `load-env` refuses."""
@@ -73,13 +67,6 @@ def _ask_version(environ: Mapping[str, str]) -> str:
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
-
-
-def _escape(character: str) -> str:
-    if " " <= character <= "~":
-        return character
-    data = character.encode("utf-16-be")
-    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(data[::2], data[1::2], strict=True))
 
 
 SHELL = Nu()

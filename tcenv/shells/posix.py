@@ -50,7 +50,7 @@ class PosixShell(Shell):
     def make_failure(self) -> str:
         return "\\false;\n"
 
-    def make_word_list(self, words: Sequence[str]) -> str:
+    def make_pattern(self, words: Sequence[str]) -> str:
         """Write a pattern of `case`."""
         return "|".join(words)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tcenv.shells import Shell, Unrepresentable, check_text, get_config_directory, load_shell
+from tcenv.shells import Shell, Unrepresentable, check_text, export_json, get_config_directory
 from tcenv.shells.subshell import find_program
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ class PowerShell(Shell):
 
     def export_for_subshell(self, change: Mapping[str, str | None]) -> str:
         """Return data instead of statements. Traces and logs would show statements."""
-        return load_shell("nu").export(change)
+        return export_json(change)
 
 
 SHELL = PowerShell()

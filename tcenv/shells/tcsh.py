@@ -28,7 +28,8 @@ class Tcsh(Shell):
     template = "init.tcsh"
     sourcing_line = (
         "set __tcenv_shell = @SHELL@; set __tcenv_made = @PROGRAM@; set __tcenv_hook = @HOOK@; "
-        "set __tcenv_prompts = @PROMPT@; set __tcenv_evaluated = ( @EVALUATED@ ); source $__tcenv_shell:q/init.tcsh;\n"
+        "set __tcenv_prompts = @PROMPT@; set __tcenv_evaluated = ( @EVALUATED@ ); "
+        "set __tcenv_variables = ( @VARIABLES@ ); source $__tcenv_shell:q/init.tcsh;\n"
     )
 
     def quote(self, text: str) -> str:

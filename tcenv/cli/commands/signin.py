@@ -13,6 +13,7 @@ from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.shell_output import print_change
 from tcenv.config.profile import VARIABLES, Overrides
 from tcenv.errors import CredentialsRejected, DeploymentError, NotSignedIn
+from tcenv.shells.detect import get_named_shell
 
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
@@ -43,7 +44,7 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Sign in if necessary and print the statements. With --check, only tell by the status, 0 or 1, whether the user is
     signed in."""
-    shell = options.shell or ("tcsh" if options.csh else None)
+    shell = get_named_shell(options.shell, csh=options.csh)
     if options.check:
         return _check(options, shell)
     named = bool(options.name or os.environ.get(VARIABLES["name"]))

@@ -13,7 +13,7 @@ from tcenv.cli.terminal import messages
 from tcenv.errors import Hint, Interrupted, TcenvError
 from tcenv.output import write_last
 from tcenv.shells import EVALUATED, load_shell
-from tcenv.shells.detect import choose_shell
+from tcenv.shells.detect import choose_shell, get_named_shell
 
 _SIGINT = 2
 # The errors of a file system that is full, read-only, broken or closed to the user, and of a process with too many open
@@ -103,9 +103,8 @@ def fail_evaluation(arguments: Sequence[str]) -> None:
     if any(argument == "--format" or argument.startswith("--format=") for argument in arguments):
         return
     try:
-        text = load_shell(
-            choose_shell(_find_option(arguments, "--shell") or ("tcsh" if "--csh" in arguments else None))
-        ).make_failure()
+        named = get_named_shell(_find_option(arguments, "--shell"), csh="--csh" in arguments)
+        text = load_shell(choose_shell(named)).make_failure()
     except Exception:  # an unknown shell, or too few descriptors to find out
         text = "false\n"
     try:
