@@ -68,6 +68,20 @@ def runtime_directory() -> str | None:
     return shared_memory_directory() if describe_squatter() is None and _is_memory(_SHARED_MEMORY) else None
 
 
+def find_store(choice: str) -> tuple[str, str] | None:
+    """Return the name and the directory of the store that `choice` means, without opening it. Returns None where only
+    opening it can tell: for `none`, without a runtime directory, or if another user holds the one in shared memory.
+    Raises Unsafe as `runtime_directory` does."""
+    if choice == "file":
+        return choice, file_store_directory()
+    runtime = runtime_directory() if choice in ("auto", "runtime") else None
+    if runtime is not None:
+        return "runtime", runtime
+    if choice == "keyring" or (choice == "auto" and describe_squatter() is None):
+        return "keyring", keyring_directory()
+    return None
+
+
 def _find_user_directory() -> str:
     """Return the directory that the system makes for this user alone, "" where it tells none."""
     if sys.platform != "darwin":
@@ -85,6 +99,8 @@ def shared_memory_directory() -> str:
 
 def describe_squatter() -> str | None:
     """Say what is wrong with the directory in shared memory, which anybody may have made; None if nothing is."""
+    if not hasattr(os, "geteuid"):
+        return None
     try:
         check_directory(shared_memory_directory())
     except Unsafe as unsafe:

@@ -3,7 +3,6 @@ gets."""
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -120,7 +119,7 @@ def _drop_covered(options: SessionOptions, argument: str) -> tuple[str, ...]:
 
 def warn_of_plain_disk(store: Store) -> None:
     """Warn once that the new session is on a disk without encryption, and say how to keep its token in the keychain."""
-    if sys.platform != "darwin" or store.name != "runtime":
+    if not store.needs_disk_encryption:
         return
     from tcenv import macos
 

@@ -42,10 +42,10 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
         if variable in environ and environ[variable] and not _is_plain(variable, environ[variable]):
             raise HandOver
     known = index.read()
-    store = environ.get("TCENV_STORE") or (known and known.store) or "auto"
-    directory = _find_directory(store)
-    if directory is None:
+    store = _find_store(known)
+    if store is None:
         raise HandOver
+    directory = store[1]
     here = environ.get("TASKCLUSTER_ROOT_URL")
     profile = root_url = None
     if argument and "://" in argument:
@@ -117,18 +117,9 @@ def _is_plain(variable: str, value: str) -> bool:
     return variable in ("TCENV_NO_BROWSER", "TCENV_NO_SELF_DELETE", "TCENV_RETRY") and value in _BOOLEANS
 
 
-def _find_directory(store: str) -> str | None:
-    if store == "file":
-        return paths.file_store_directory()
-    directory = paths.runtime_directory() if store in ("auto", "runtime") else None
-    if directory is None and store in ("auto", "keyring") and not _is_squatted():
-        return paths.keyring_directory()
-    return directory
-
-
-def _is_squatted() -> bool:
-    """Return whether another user holds the directory in shared memory. The full command line says so."""
-    return hasattr(os, "geteuid") and paths.describe_squatter() is not None
+def _find_store(known: index.Index | None) -> tuple[str, str] | None:
+    """Return the name and the directory of the store that the environment or the configuration chooses."""
+    return paths.find_store(os.environ.get("TCENV_STORE") or (known and known.store) or "auto")
 
 
 def find_stored(argument: str | None, *, with_token: bool) -> tuple[dict[str, str], list[str] | None, str] | None:
@@ -136,10 +127,7 @@ def find_stored(argument: str | None, *, with_token: bool) -> tuple[dict[str, st
     store. For `with_token` see `find`. Returns None where the full command line must decide."""
     try:
         (fields, scopes, *_), _ = find(argument, for_signing_in=False, with_token=with_token)
-        known = index.read()
+        store = _find_store(index.read())
     except Exception:
         return None
-    if session_file.ITEM in fields:
-        return fields, scopes, "keyring"
-    named = os.environ.get("TCENV_STORE") or (known and known.store)
-    return fields, scopes, "file" if named == "file" else "runtime"
+    return store and (fields, scopes, store[0])

@@ -4,6 +4,7 @@ store."""
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from tcenv import paths
@@ -24,11 +25,17 @@ class DirectoryStore:
     keeps = True
     reason = ""
     is_file_based = True
+    asks_after_renewal = False
 
     def __init__(self, name: str, directory: str, *, durable: bool = False) -> None:
         self.name = name
         self.directory = directory
         self._durable = durable
+
+    @property
+    def needs_disk_encryption(self) -> bool:
+        """Only macOS has the runtime store on a disk."""
+        return self.name == "runtime" and sys.platform == "darwin"
 
     @property
     def where(self) -> str:

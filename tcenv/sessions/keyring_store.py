@@ -81,6 +81,7 @@ class KeyringStore(DirectoryStore):
     file and deletes the other item. After an interruption, the next writer removes what is left."""
 
     is_file_based = False
+    asks_after_renewal = sys.platform == "darwin"
 
     def __init__(self, backend: Any, *, unlock: bool = True) -> None:
         """Let the keyring ask the user to unlock it only if `unlock` is true."""

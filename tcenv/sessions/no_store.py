@@ -22,6 +22,8 @@ class NoStore:
     where = ""
     keeps = False
     is_file_based = False
+    needs_disk_encryption = False
+    asks_after_renewal = False
 
     def __init__(self, reason: str = "the store is none") -> None:
         self.reason = reason

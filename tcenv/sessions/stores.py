@@ -27,13 +27,21 @@ class Store(Protocol):
     """A place that keeps one session for each profile.
 
     `name` is the word that the user chooses it by. `keeps` is False if nothing outlives this process, and `reason` tells why.
-    `is_file_based` says whether the files hold all of a session, including its token. `where` tells this store from
-    others of the same kind (empty: it keeps nothing)."""
+    `is_file_based` says whether the files hold all of a session, including its token. `needs_disk_encryption` says
+    whether the tokens are on a disk though the user has not chosen that. `asks_after_renewal` says whether the system
+    asks the user for permission again after each renewal. `where` tells this store from others of the same kind (empty:
+    it keeps nothing)."""
 
     name: str
     keeps: bool
     reason: str
     is_file_based: bool
+
+    @property
+    def needs_disk_encryption(self) -> bool: ...
+
+    @property
+    def asks_after_renewal(self) -> bool: ...
 
     @property
     def where(self) -> str: ...
@@ -109,7 +117,7 @@ def _open_runtime_store(say: Callable[[str], None]) -> Store | None:
     try:
         directory = paths.runtime_directory()
         if directory is None:
-            squatted = paths.describe_squatter() if hasattr(os, "geteuid") else None
+            squatted = paths.describe_squatter()
             if squatted:
                 say(f"{squatted}: no session is stored there.")
             return None

@@ -106,9 +106,10 @@ def test_an_unsafe_directory_in_shared_memory_is_not_used(su_environment: dict[s
             place.mkdir(mode=0o700 if attack == "owner" else 0o755)
             if attack == "owner":
                 os.chown(place, 65534, 65534)
-        done = run_with_shared_memory(
-            taken, "login", "--shell", "sh", env={**su_environment, "DBUS_SESSION_BUS_ADDRESS": "unix:path=/none"}
-        )
+        env = {**su_environment, "DBUS_SESSION_BUS_ADDRESS": "unix:path=/none"}
+        listed = run_with_shared_memory(taken, "profile", "list", env=env)
+        assert (listed.returncode, str(place) in listed.stderr) == (0, True), listed.stderr
+        done = run_with_shared_memory(taken, "login", "--shell", "sh", env=env)
         assert done.returncode == 0, done.stderr
         assert str(place) in done.stderr
         assert "is not stored" in done.stderr

@@ -196,7 +196,7 @@ def _check_store(options: Options) -> Iterator[Finding]:
         )
         return
     kept = f"{store.name}, {format_count(len(store.list_profiles()), 'session')}"
-    if sys.platform == "darwin" and store.name == "runtime":
+    if store.needs_disk_encryption:
         from tcenv import macos
 
         encrypted = macos.is_disk_encrypted()
@@ -209,7 +209,7 @@ def _check_store(options: Options) -> Iterator[Finding]:
             )
             return
         kept += ": files on the disk, which FileVault encrypts" if encrypted else ": files on the disk"
-    elif sys.platform == "darwin" and store.name == "keyring":
+    elif store.asks_after_renewal:
         kept += "; macOS asks for permission again after each renewal"
     yield Finding("session store", "good", kept)
 

@@ -94,27 +94,20 @@ class _StoredSession(NamedTuple):
 
 
 def _list_sessions(store: str) -> dict[str, _StoredSession]:
-    """Return the stored sessions by name, without those that cannot be read."""
-    directory = _find_session_directory(store)
-    if directory is None:
+    """Return the stored sessions by name, without those that cannot be read. Imports a store only if its directory is not
+    enough."""
+    try:
+        found = paths.find_store(store)
+    except paths.Unsafe:
+        found = None
+    if found is None:
         return _load_from_store()
     return {
         fields["TCENV_PROFILE"]: _StoredSession(
             fields["TASKCLUSTER_ROOT_URL"], fields["TASKCLUSTER_CLIENT_ID"], int(fields["TCENV_EXPIRES"])
         )
-        for fields in session_file.read_all(directory)
+        for fields in session_file.read_all(found[1])
     }
-
-
-def _find_session_directory(store: str) -> str | None:
-    """Return the directory of the session files, which can be read without importing a store. Returns None if only the store can
-    list its sessions."""
-    if store in ("file", "keyring"):
-        return paths.file_store_directory() if store == "file" else paths.keyring_directory()
-    with suppress(paths.Unsafe):
-        if store in ("auto", "runtime"):
-            return paths.runtime_directory() or (paths.keyring_directory() if store == "auto" else None)
-    return None
 
 
 def _load_from_store() -> dict[str, _StoredSession]:
@@ -123,7 +116,7 @@ def _load_from_store() -> dict[str, _StoredSession]:
 
     found = {}
     try:
-        store = open_store(profiles.read_store_name())
+        store = open_store(profiles.read_store_name(), messages.warn)
         for name in store.list_profiles():
             with suppress(DamagedSession):
                 session = store.load(name)

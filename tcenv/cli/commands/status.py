@@ -83,7 +83,7 @@ def _read_one(options: Options) -> _Facts:
     store = open_store(profiles.read_store_name(), messages.warn)
     profile = profiles.resolve(options.profile, profiles.Overrides(timeout=options.timeout))
     session = load_session(store, profile.name, profile.root_url, messages.warn)
-    facts = _Facts(profile.name, profile.root_url, store.name)
+    facts = _Facts(profile.name, profile.root_url, store.name, is_kept=store.keeps)
     if session is not None:
         facts.fill_from(session, offline, time.monotonic() + profile.timeout)
     return facts
@@ -100,7 +100,7 @@ def _read_all(options: Options) -> list[_Facts]:
             messages.warn(error.message)
             continue
         if session is not None:
-            facts = _Facts(name, session.root_url, store.name)
+            facts = _Facts(name, session.root_url, store.name, is_kept=store.keeps)
             deadline = time.monotonic() + profiles.resolve_timeout(session.argument, options.timeout)
             work = (session, options.offline, deadline)
             found.append(facts)
@@ -115,12 +115,13 @@ def _read_all(options: Options) -> list[_Facts]:
 class _Facts:
     """The facts about one profile."""
 
-    def __init__(self, profile: str, root_url: str, store: str) -> None:
+    def __init__(self, profile: str, root_url: str, store: str, *, is_kept: bool = True) -> None:
         self.profile = profile
         self.root_url = root_url
         self.argument = get_argument(profile, root_url)
         self.stored_argument = get_stored_argument(profile, root_url)
         self.store = store
+        self.is_kept = is_kept
         self.fields: dict[str, str] | None = None
         self.signed_in = self.verified = False
         self.problem: str | None = "not signed in"
@@ -258,7 +259,7 @@ class _Report:
             self._write_row("client", fields[environment.CLIENT_ID], "bold")
             self._write_row("deployment", facts.root_url)
             self._write_row("profile", facts.profile)
-            self._write_row("kept", "in this shell alone" if facts.store == "none" else f"in the {facts.store} store")
+            self._write_row("kept", f"in the {facts.store} store" if facts.is_kept else "in this shell alone")
             if facts.problem:
                 self._write_row("problem", facts.problem, "yellow" if facts.signed_in else "red")
             if facts.signed_in:

@@ -33,7 +33,8 @@ _IMPOSSIBLE = {
 def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
     """Return the usage error that says what an exception of the parser means; the exception itself if it is none of those.
 
-    Goes by the attributes of the parser's exceptions, which are the same in all versions of Typer."""
+    Goes by the attributes of the parser's exceptions, which are the same in all versions of Typer. The classes are not:
+    older versions take them from click, and newer ones have their own, most of them private."""
     if not hasattr(failure, "format_message"):
         return failure
     found = plain_reader.find(arguments) if arguments else None
@@ -54,7 +55,7 @@ def explain(failure: Exception, arguments: Sequence[str]) -> Exception:
         return _make_error(f"{argument.metavar.partition(' ')[0] if argument else param.name} is missing.", path)
     if param is not None:
         return _make_error(f"{param.opts[0]} takes a number.", path)
-    message = str(failure.format_message()).partition(": ")[2] or str(failure.format_message())
+    message: str = getattr(failure, "message", "")
     return _make_error(message[:1].upper() + message[1:], path)
 
 

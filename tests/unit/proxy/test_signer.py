@@ -24,6 +24,8 @@ class Keyring:
     keeps = True
     reason = ""
     is_file_based = False
+    needs_disk_encryption = False
+    asks_after_renewal = False
 
     def __init__(self, session: Session | None) -> None:
         self.session = session
