@@ -1,5 +1,5 @@
-"""Start a run: handle signals, then try the hot path, the plain reader and the full command line. A failure or a signal
-also ends here, so that a shell that evaluates the output fails too."""
+"""Start a run: handle signals, then try the hot path, the prompt hook, completion, the plain reader and the full command
+line. Also report a failure or a signal, so that a shell that evaluates the output fails too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _received: list[int] = []
 class EndingSignal(BaseException):
     """A signal that ends the run. It is no Exception, so no library takes it for an error or for the end of a prompt."""
 
-    # What the user can do next, where the interrupted code says so.
+    # The hint to show, if the interrupted code has set one.
     hint: Hint | None = None
 
     def __init__(self, number: int) -> None:
@@ -33,8 +33,8 @@ class EndingSignal(BaseException):
 
 
 def main(blocked_before: Iterable[int] | None = None) -> int:
-    """Run the command line of this process and return the exit status. `blocked_before` are the signals that were blocked
-    before the command's script blocked all of them (None: it did not)."""
+    """Run the command line of this process and return the exit status. The command's script blocks all signals.
+    `blocked_before` are the signals that were blocked before that (None: this run does not use the script)."""
     arguments = sys.argv[1:]
     reason: BaseException
     try:
@@ -49,7 +49,7 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
             return _run_command_line(arguments)
         except Exception as failure:
             block_all()
-            # The compiler turns whatever a handler raises in it into a SyntaxError.
+            # If a signal handler raises while Python compiles a module, the error may be a SyntaxError.
             reason = EndingSignal(_received[0]) if _received else failure
     except EndingSignal as signal:
         block_all()
@@ -58,8 +58,8 @@ def main(blocked_before: Iterable[int] | None = None) -> int:
 
 
 def _forget_the_current_directory() -> None:
-    """Remove what `python -m` and relative entries of PYTHONPATH add to the search path, so that no file of the current
-    directory runs as code. The command's script restarts instead."""
+    """Remove from the search path the entries that `python -m` and relative entries of PYTHONPATH add, so that no file
+    of the current directory runs as code. The command's script does not need this: it restarts the interpreter instead."""
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     relative = {os.path.abspath(entry) for entry in entries if not os.path.isabs(entry)}
     if not sys.flags.safe_path:
@@ -95,7 +95,7 @@ def _repair_streams(arguments: list[str]) -> None:
 def _handle_signals(blocked_before: Iterable[int] | None) -> None:
     handle_ending(_raise_signal)
     if blocked_before is not None:
-        # This delivers the signals that came since.
+        # This delivers the signals that arrived while they were blocked.
         _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked_before)
 
 

@@ -1,4 +1,4 @@
-"""For authors of tools in Python: the stored session as what a `taskcluster` client takes."""
+"""Give the stored session to Python programs, in the form that a `taskcluster` client takes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["NotSignedIn", "Options", "TcenvError", "credentials"]
 
 
 class Options(TypedDict):
-    """What the clients of the `taskcluster` package are made with."""
+    """The options for a client of the `taskcluster` package."""
 
     rootUrl: str
     credentials: dict[str, str]
 
 
 def credentials(profile: str | None = None) -> Options:
-    """Return the stored session of `profile` for `taskcluster.Queue(credentials())`; None means the one that `tcenv env` loads.
+    """Return the stored session of `profile` (None: the one that `tcenv env` loads) for `taskcluster.Queue(credentials())`.
 
-    Each call makes a new dictionary, because those clients change the one that they are given. Never opens a browser, and asks
-    the network only about a session whose reset was cut short. Raises NotSignedIn where there is no live session, and other
-    kinds of TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
+    Each call makes a new dictionary, because the clients change theirs. Never opens a browser. Asks the deployment only
+    if a reset of the session was interrupted. Raises NotSignedIn if there is no live session, and other kinds of
+    TcenvError (all in `tcenv.errors`) for a wrong configuration or a store that cannot be used."""
     chosen = profiles.resolve(profile)
     store = open_store(profiles.read_store_name())
     session = recover(load_session(store, chosen.name, chosen.root_url, _say), store, _say)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 
 _PR_SET_DUMPABLE = 4
-# The soft limit before `forbid`; None where nothing was changed.
+# The soft limit before `forbid`; None if nothing was changed.
 _original_limit: int | None = None
 
 

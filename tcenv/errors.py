@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Hint:
-    """What to do next: prose, and commands as tuples of words, in the order in which they are shown.
+    """The next step: prose, and commands as tuples of words, in the order in which they are shown.
 
     The words are not quoted. The terminal quotes them for the user's shell, and `str` for POSIX shells."""
 

@@ -1,4 +1,4 @@
-"""Write the user's own files: whole or not at all, readable by nobody else, and under a lock where tcenv changes them."""
+"""Write the user's own files: whole or not at all, readable by nobody else, and under a lock if tcenv changes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIMEOUT = 15.0
 
 def make_private_directory(path: str) -> None:
     """Make `path` (0700, parents as needed) or check that it is private. Raises StoreError with the reason, Foreign (an
-    OSError) where it would be made in a directory of another user, OSError."""
+    OSError) if it would be made in a directory of another user, OSError."""
     try:
         if not paths.check_directory(path):
             _make_directories(path)
@@ -53,8 +53,7 @@ def hold_lock(path: str, timeout: float = _TIMEOUT) -> Iterator[None]:
     """Hold the lock for reading, changing and writing the file (or the files of the directory) `path`.
 
     The lock's file is in the state directory, where no other user can hold it. Goes on without a lock if that directory
-    cannot be written.
-    Raises OSError where another process holds it for more than `timeout` seconds."""
+    cannot be written. Raises OSError if another process holds it for more than `timeout` seconds."""
     name = compute_checksum(os.fsencode(os.path.realpath(path)))
     directory = os.path.join(paths.state_directory(), "locks")
     try:
@@ -108,7 +107,7 @@ def rewrite(path: str, data: bytes, *, before: bytes | None = None, mode: int = 
 
 
 def _get_status(path: str) -> os.stat_result | None:
-    """Return the status of the regular file `path`; None where there is none. Raises OSError for another kind of file."""
+    """Return the status of the regular file `path`, or None if there is none. Raises OSError for another kind of file."""
     try:
         descriptor = paths.open_regular(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -128,8 +127,8 @@ def _replace(
     before: bytes | None = None,
     mode: int = 0o600,
 ) -> bool:
-    """Write `data` beside `path` and move it there, with the owner and the mode in `status` (None: a new file). Returns False
-    where `path` does not hold `before`."""
+    """Write `data` beside `path` and move it there, with the owner and the mode in `status` (None: a new file). Returns
+    False if `path` does not hold `before`."""
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
@@ -154,8 +153,8 @@ def _replace(
 
 
 def _copy_owner(status: os.stat_result, temporary: str, path: str) -> None:
-    """Give the file `temporary` the owner, group and mode of `path`, which `status` holds. Raises Foreign where the user may
-    not give it the owner. Where they may not give it the group, no group can read it."""
+    """Give the file `temporary` the owner, group and mode of `path`, which `status` holds. Raises Foreign if the user
+    may not give it the owner. If they may not give it the group, no group can read it."""
     own, mode = os.stat(temporary), status.st_mode & 0o777
     if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
         try:
@@ -195,7 +194,7 @@ def _is_writing(process: int, entry: os.DirEntry[str]) -> bool:
 
 
 def is_alive(process: int) -> bool:
-    """Return whether there is a process with this number. Returns True where asking would end it."""
+    """Return whether there is a process with this number. Returns True if asking would end it."""
     if os.name == "nt":
         return True
     try:

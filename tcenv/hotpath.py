@@ -1,7 +1,7 @@
 """Carry out `env`, `login` and `exec` for a stored session with time left. Imports almost nothing.
 
-Prints to the byte what the full command line would. Leaves anything unusual to that: an option or a variable that it does not
-know, a stale index, a damaged or missing session, an error of any kind."""
+This module prints exactly the bytes that the full command line would print. It leaves anything unusual to the full
+command line: an unknown option or variable, a stale index, a damaged or missing session, or an error of any kind."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _PROXY_FLAGS = {
 
 
 def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None], announce: Announce) -> int | None:
-    """Carry out `arguments` if they are of the hot path. `report_reuse` tells the user, on a terminal, which session a login
-    reuses; it gets the session's fields. Returns the exit status, or None where the full command line has to decide: then
-    nothing was printed and nothing was changed."""
+    """Carry out `arguments` if the hot path supports them, and return the exit status. Returns None if the full command
+    line must decide; nothing was printed or changed then. On a terminal, `report_reuse` gets the fields of the session
+    that a login reuses, and tells the user."""
     try:
         command = arguments[0]
         if command == "exec":
@@ -79,8 +79,8 @@ def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, 
 
 
 def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mapping[str, str], dict[str, str | None]]:
-    """Return the fields to load and the change that loads them: those of the session in `file`, or of temporary credentials
-    cut from it."""
+    """Return the fields to load, and the change that loads them. They are those of the session in `file`, or of
+    temporary credentials that are made from it."""
     if not options.keys() & {"scopes", "term", "purpose"}:
         return found[0], environment.make_loading(found[0], os.environ, file=file)
     scopes, term = options.get("scopes", ()), options.get("term")
@@ -97,13 +97,13 @@ def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mappin
 
 
 def _hand_over(text: str) -> None:
-    """Leave it to the full command line to say something."""
+    """Raise HandOver, so that the full command line prints the message."""
     raise HandOver
 
 
 def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
-    """Return the statements that make `change` in `shell` (None: the one that runs tcenv). Raises HandOver where stdout is
-    a terminal, and UsageError."""
+    """Return the statements that make `change` in `shell` (None: the one that runs tcenv). Raises HandOver if stdout is
+    a terminal or if others can read it, and UsageError."""
     if os.isatty(1) or output.is_readable_by_others():
         raise HandOver  # never show a token on a terminal or in a file that others can read
     name = shell or os.environ.get("TCENV_SHELL")

@@ -9,7 +9,7 @@ import sys
 
 # `_CS_DARWIN_USER_TEMP_DIR` of macOS' unistd.h. Python has no name for it.
 _DARWIN_USER_TEMP_DIR = 65537
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is checked
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - tcenv checks its directory there
 
 
 def _find_home(variable: str, *default: str) -> str:
@@ -31,7 +31,8 @@ def _find_home_on_windows(is_configuration: bool) -> str:
 
 
 def home(variables: str = "HOME") -> str:
-    """Return the user's home directory. Raises UsageError where that is no absolute path; `variables` names what could be set."""
+    """Return the user's home directory. Raises UsageError if that is no absolute path; `variables` names what could be
+    set."""
     found = os.path.expanduser("~")
     if os.name == "nt" and os.environ.get("MSYSTEM") and os.path.isabs(os.environ.get("HOME", "")):
         # The shells of MSYS2 and Git have their start-up files here.
@@ -45,7 +46,7 @@ def home(variables: str = "HOME") -> str:
 
 
 def runtime_directory() -> str | None:
-    """Return the directory of the `runtime` store, which need not exist yet; None where the system offers none.
+    """Return the directory of the `runtime` store, which need not exist yet, or None if the system offers none.
 
     It is below `$XDG_RUNTIME_DIR` (one of another user counts as unset), below `/run/user/UID`, or `/dev/shm/tcenv-UID`: in
     memory. On macOS it is below `$XDG_RUNTIME_DIR` or the user's own temporary directory, on the disk.
@@ -83,7 +84,7 @@ def find_store(choice: str) -> tuple[str, str] | None:
 
 
 def _find_user_directory() -> str:
-    """Return the directory that the system makes for this user alone, "" where it tells none."""
+    """Return the directory that the system makes for this user alone, or "" if it names none."""
     if sys.platform != "darwin":
         return f"/run/user/{os.geteuid()}"
     try:
@@ -297,7 +298,7 @@ def make_foreign_error(path: str, owner: int) -> Foreign:
 
 
 def get_user_name(number: int) -> str:
-    """Return the name of the user with this number, or the number where it has none."""
+    """Return the name of the user with this number, or the number if it has none."""
     try:
         import pwd
 

@@ -31,9 +31,9 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 def is_own_peer(local: tuple[object, ...], remote: tuple[object, ...]) -> bool:
-    """Return whether a process of this user, or of root, holds the other end of a connection. `local` and `remote` are what
-    `getsockname` and `getpeername` return. Returns True where no kernel tells (see `KERNEL_TELLS`). Raises OSError if no
-    descriptor is left to ask with."""
+    """Return whether a process of this user, or of root, holds the other end of a connection. `local` and `remote` are
+    what `getsockname` and `getpeername` return. Returns True if no kernel tells (see `KERNEL_TELLS`). Raises OSError if
+    no descriptor is left to ask with."""
     if not KERNEL_TELLS:
         return True
     owner = find_owner_of_peer(local, remote)

@@ -1,5 +1,6 @@
-"""The hot path of `tcenv hook`: prompt hooks call it when a session's file or the time differs from what they have loaded,
-and direnv's library when a directory selects a profile. Imports next to nothing, and hands over what it does not know."""
+"""Carry out `tcenv hook` on the hot path. A prompt hook calls it if the session's file has changed or the session ends
+soon. direnv's library calls it if a directory selects a profile. Imports almost nothing, and leaves anything unusual to
+the full command line."""
 
 from __future__ import annotations
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 
 # Remind the user of a session's end this many seconds before it.
 _REMINDER = 600
-# Variables of direnv's library: what it decided by, and the file in which to remember the answer.
+# Variables that direnv's library sets: the inputs of its decision, and the file for tcenv's answer.
 INPUTS, MEMO = "__TCENV_INPUTS", "__TCENV_MEMO"
 # Tells direnv which file to watch besides the configuration.
 WATCH = "__TCENV_WATCH"
 
 
 def run(words: Sequence[str], say: Callable[..., None]) -> int | None:
-    """Carry out `tcenv hook` with these words; None hands over to the full command line, with nothing printed. `say` tells
-    the user something, with commands as tuples of words."""
+    """Carry out `tcenv hook` with these words, and return the exit status. Returns None, and prints nothing, if the full
+    command line must decide. `say` prints a message, in which commands are tuples of words."""
     try:
         if len(words) == 1:
             change, message = reload(os.environ, _read_from_keyring)
@@ -59,7 +60,7 @@ def _read_from_keyring(fields: Mapping[str, str]) -> Mapping[str, str] | None:
 
 def reload(environ: Mapping[str, str], from_keyring: FromKeyring) -> tuple[Change, Message]:
     """Return the change that brings `environ` up to date with the file of the session that it has loaded, and what to say
-    about it. `from_keyring` returns the fields of a session whose token is not in its file, and the token.
+    about it. If the token is not in the session's file, `from_keyring` returns the fields with the token.
 
     Raises Damaged, Unsafe, OSError."""
     loaded, token = environment.read_loaded(environ), environ.get(environment.ACCESS_TOKEN)
@@ -101,8 +102,8 @@ def _parse_seconds(text: str) -> int:
 
 
 def _read_stored(loaded: environment.Loaded) -> Mapping[str, str] | None:
-    """Return the fields of the loaded session's file: None if the file is gone, and no fields if there is no file to
-    compare."""
+    """Return the fields of the loaded session's file. Returns None if the file is gone, and an empty mapping if tcenv
+    cannot know that."""
     directory = loaded.file.rpartition("/")[0]
     if loaded.file != session_file.get_path(directory, loaded.profile) or not os.path.isabs(directory):
         return {}
@@ -134,8 +135,8 @@ def select(fields: Mapping[str, str], file: str, environ: Mapping[str, str]) -> 
 
 
 def remember(change: Change, fields: Mapping[str, str], file: str) -> None:
-    """Write what direnv's library may load again without this program, while its inputs and the first line of the session's
-    file are the same. It reads the token from that file."""
+    """Write the change, without the token, for direnv's library. The library loads it again without this program as long
+    as its inputs and the first line of the session's file stay the same. It reads the token from that file."""
     inputs, memo = os.environ.get(INPUTS), os.environ.get(MEMO)
     if not inputs or not memo or not file:
         return

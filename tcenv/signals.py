@@ -51,7 +51,7 @@ def restore_ignored() -> None:
 
 
 def block_all() -> set[int] | None:
-    """Block all signals in this thread. Returns those that were blocked before, or None where the system blocks none."""
+    """Block all signals in this thread. Returns those that were blocked before, or None if the system blocks none."""
     if not hasattr(_signal, "pthread_sigmask"):
         return None
     former: set[int] = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())

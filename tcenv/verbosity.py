@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEVELS = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
 
-# These apply where the command line has no such option.
+# These apply if the command line has no such option.
 VARIABLES = {"quiet": "TCENV_QUIET", "verbose": "TCENV_VERBOSE"}
 
 is_quiet = False

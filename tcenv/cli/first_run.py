@@ -1,4 +1,4 @@
-"""Ask which deployment to sign in to, on a first run in a terminal. Never asks where no person has typed the command."""
+"""Ask which deployment to sign in to, on a first run in a terminal. Never asks if no person has typed the command."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     # Opens a port on another machine that leads to a port of this one, for a session's variables. Returns the far port.
     Forward = Callable[[int, Mapping[str, str]], int]
 
-# How long a run of an agent may call, and the name of its log, where the user names neither.
+# How long a run of an agent may call, and the name of its log, if the user names neither.
 _AGENT_TERM = "1h"
 _AGENT_LOG = "agent-calls.log"
 

@@ -28,7 +28,7 @@ def execute(
     ssh_options: Sequence[str],
     command: Sequence[str],
 ) -> int:
-    """Run `command` on `host`, or the login shell there where it is empty. Returns its status, or that of ssh. Raises
+    """Run `command` on `host`, or the login shell there if it is empty. Returns its status, or that of ssh. Raises
     UsageError, TcenvError."""
     client = Client(host, ssh_options, _drop_session({}))
     connection = Connection(client, messages.note)

@@ -92,7 +92,8 @@ REMOVABLE = tuple(key for key in KEYS if key != "root_url")
 
 @dataclass(frozen=True)
 class Configuration:
-    """What the file says. `profiles` maps names to their keys; `defaults` are the top-level keys that profiles share."""
+    """The content of the configuration file. `profiles` maps names to their keys; `defaults` are the top-level keys that
+    profiles share."""
 
     default: str | None = None
     store: str | None = None

@@ -20,7 +20,7 @@ class HandOver(Exception):
 
 
 class Index:
-    """What the index says: `store` and `default` (empty where the file names none), and the profiles."""
+    """The content of the index: `store` and `default` (empty if the file names none), and the profiles."""
 
     __slots__ = ("_profiles", "default", "store")
 

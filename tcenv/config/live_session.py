@@ -33,7 +33,7 @@ def find(argument: str | None, *, for_signing_in: bool, with_token: bool = True)
     """Find the live session that a command means. `argument` is a profile or a root URL (None: not given). `for_signing_in`
     takes only a session that needs no renewal yet. `with_token` reads the token from the keyring if it is there.
 
-    Returns the parts of its file (see `session_file.decode`) and its path. Raises HandOver where the full command line must
+    Returns the parts of its file (see `session_file.decode`) and its path. Raises HandOver if the full command line must
     decide, and the errors of reading the file."""
     environ = os.environ
     if any(variable in environ for variable in (_DECIDING_TO_SIGN_IN if for_signing_in else _DECIDING)):
@@ -123,8 +123,8 @@ def _find_store(known: index.Index | None) -> tuple[str, str] | None:
 
 
 def find_stored(argument: str | None, *, with_token: bool) -> tuple[dict[str, str], list[str] | None, str] | None:
-    """Return the fields and scopes (see `session_file.decode`) of the live session that a command means, and the name of its
-    store. For `with_token` see `find`. Returns None where the full command line must decide."""
+    """Return the fields and scopes (see `session_file.decode`) of the live session that a command means, and the name of
+    its store. For `with_token` see `find`. Returns None if the full command line must decide."""
     try:
         (fields, scopes, *_), _ = find(argument, for_signing_in=False, with_token=with_token)
         store = _find_store(index.read())

@@ -1,5 +1,5 @@
-"""Resolve the profile of a run into one value: an option goes before a variable, then come the named profile, the file's
-defaults and the built-in defaults. Knows no command line and no session."""
+"""Resolve the profile of a run into one value. The order is: option, variable, named profile, the file's defaults,
+built-in defaults. This module knows no command line and no session."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ _LONGEST = 31 * 86400
 
 @dataclass(frozen=True)
 class Purpose:
-    """What `--as NAME` stands for: `scopes`, and `term` (fromNow text; None: as long as the session lasts). `profile` is
-    its profile, or None if all profiles have it."""
+    """A named set of scopes for `--as NAME`. `term` is the time for which they are valid (fromNow text; None: as long as
+    the session lasts). `profile` is its profile, or None if all profiles have it."""
 
     name: str
     scopes: tuple[str, ...]

@@ -63,8 +63,8 @@ class ClientFacts:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the deployment tells about credentials whose signature it accepts. None stands for what it does not tell, because a
-    private deployment shows nothing without the scopes for it.
+    """The facts that the deployment shows about credentials whose signature it accepts. A fact is None if the deployment
+    does not show it: a private deployment shows nothing without the scopes for it.
 
     `scopes` leaves out the scopes that everybody has, since temporary credentials cannot get those."""
 
@@ -99,7 +99,8 @@ class Deployment:
         self._http = http.Client()
 
     def confirm(self, credentials: Credentials) -> Confirmation:
-        """Have the deployment check the signature of a call, and return what it tells. A 403 proves a good signature too."""
+        """Have the deployment check the signature of a call, and return the facts that it shows. A 403 proves a good
+        signature too."""
         with self._translate_errors():
             client = None
             if credentials.certificate is None:

@@ -57,7 +57,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Attributes:
-    """The parts of an Authorization header. `hash` is empty where the body is not hashed."""
+    """The parts of an Authorization header. `hash` is empty if the body is not hashed."""
 
     id: str
     ts: str
@@ -107,7 +107,8 @@ def add_bewit(url: str, value: str) -> str:
 
 
 def encode_extension(content: dict[str, Any]) -> str:
-    """Encode `authorizedScopes` and `certificate` for the `ext` attribute; an empty text for nothing."""
+    """Encode `authorizedScopes` and `certificate` for the `ext` attribute. Returns an empty string if `content` is
+    empty."""
     if not content:
         return ""
     text = json.dumps(content, separators=(",", ":"))
@@ -172,7 +173,7 @@ def check_header(attributes: Attributes, token: str, method: str, endpoint: Endp
 
 
 def split_bewit(resource: str) -> tuple[str, str] | None:
-    """Return a raw path and query without its bewit, and the bewit; None where it has none."""
+    """Return a raw path and query without its bewit, and the bewit, or None if there is no bewit."""
     match = _BEWIT.fullmatch(resource)
     if match is None:
         return None

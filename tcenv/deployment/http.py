@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from urllib.parse import SplitResult
 
-# Bytes, unpacked. An answer of the Auth service has some kilobytes, the longest reference 200.
+# The limit on an unpacked body, in bytes. The Auth service sends a few kilobytes, and the longest reference has 200
+# kilobytes.
 MAX_BODY = 1 << 20
 _CONNECT_TIMEOUT = 10.0
 _CHUNK = 1 << 14
@@ -35,7 +36,7 @@ _HEADERS = {"User-Agent": "tcenv", "Accept": "*/*", "Accept-Encoding": "identity
 
 
 class Unreachable(Exception):
-    """No complete answer came in time. The text says why and fits on a terminal. `late`: the time was up."""
+    """No complete answer came in time. The message says why and can be printed. `late` is true if the time was up."""
 
     def __init__(self, reason: str, *, late: bool = False) -> None:
         super().__init__(reason)
@@ -99,7 +100,7 @@ class Client:
     def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         connection, self._connection = self._connection, None
         exchange = _Exchange(connection or _Connection(), method, url, body, headers, self.deadline)
-        # A thread, because a socket's timeout limits neither the look-up of a name nor an answer that comes byte by byte.
+        # Use a thread: a socket's timeout limits neither the look-up of a name nor an answer that comes byte by byte.
         exchange.start()
         try:
             exchange.join(max(0.0, self.deadline - time.monotonic()))

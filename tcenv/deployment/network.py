@@ -22,8 +22,8 @@ def make_ssl_context() -> ssl.SSLContext:
     """Make a context that verifies certificates and host names.
 
     It trusts what the user names in a variable and nothing else, or else what the system trusts, or else what `certifi`
-    lists: Python from python.org finds no certificates on macOS, and small containers have none.
-    Raises SettingsError where the file that the user names does not exist."""
+    lists: Python from python.org finds no certificates on macOS, and small containers have none. Raises SettingsError if
+    the file that the user names does not exist."""
     import ssl
 
     path = next((os.environ[name] for name in _CERTIFICATE_VARIABLES if os.environ.get(name)), None)

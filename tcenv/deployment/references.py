@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SERVICE = re.compile(r"([a-z][a-z0-9-]{0,40})(?:/(v[0-9]{1,3}))?")
 _TIMEOUT = 30.0
-# A parameter in a route.
 _PARAMETER = None
 
 
@@ -62,7 +61,7 @@ def parse(body: bytes) -> list[Method] | None:
 
 
 def find(methods: Iterable[Method], verb: str, segments: Sequence[str]) -> Method | None:
-    """Return the method of a call; of several, the one with the longest fixed parts in its route."""
+    """Return the method of a call. If several match, return the one with the longest fixed parts in its route."""
     verb = "GET" if verb == "HEAD" else verb
     found = [method for method in methods if method.matches(verb, segments)]
     return max(found, key=lambda method: sum(len(part) for part in method.route if part is not None), default=None)

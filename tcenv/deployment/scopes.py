@@ -55,8 +55,8 @@ def describe_narrowing(scope: str, granted: Sequence[str]) -> str:
 
 
 def find_missing(asked: Iterable[str], granted: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the scopes of `asked` that were not granted at all, and the patterns of which a part was granted. `*` asks for
-    everything that there is to have, so it is never missing."""
+    """Return the scopes of `asked` that were not granted at all, and the patterns of which a part was granted. `*` asks
+    for every scope, so it is never missing."""
     dropped: list[str] = []
     narrowed: list[str] = []
     for scope in asked:

@@ -32,7 +32,7 @@ class Refused(Exception):
 
 def is_same(text: str, secret: str) -> bool:
     """Compare two ASCII texts in constant time."""
-    # `hmac` uses this function where OpenSSL is missing. Importing `hmac` would load OpenSSL.
+    # `hmac` uses this function if OpenSSL is missing. Importing `hmac` would load OpenSSL.
     from _operator import _compare_digest
 
     return bool(_compare_digest(text.encode("ascii"), secret.encode("ascii")))

@@ -110,10 +110,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def hold(sockets: Sequence[socket.socket], table: Mapping[str, str], *, as_child: bool = False) -> Hold | None:
-    """Hand the listening `sockets` of one port to the holder, and start one if there is none. The holder does not use them
-    while this process lives. `table` has the details of the claim (see `Claim`). `as_child` makes a new holder a child of
-    this process, which then must not exec a program that does not expect such a child. Returns None if the system does not
-    support it."""
+    """Hand the listening `sockets` of one port to the holder, and start one if there is none. The holder does not use
+    them while this process lives. `table` has the details of the claim (see `Claim`). With `as_child`, a new holder is a
+    child of this process. Do not use it before an exec of a program that expects no child. Returns None if the system
+    cannot hold ports."""
     if not _IS_SUPPORTED:
         return None
     try:
@@ -167,7 +167,7 @@ def hand_over(port: int, connection: socket.socket, received: bytes) -> bool:
 
 
 def _find_directory() -> str | None:
-    """Return the directory of the holder's socket. Returns None where holders cannot find each other."""
+    """Return the directory of the holder's socket, or None if holders cannot find each other on this system."""
     if not hasattr(_socket, "SO_PEERCRED"):
         return None
     from tcenv import paths

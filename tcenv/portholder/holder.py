@@ -1,4 +1,4 @@
-"""Run the process that holds ports after their sign-in or proxy has ended. It does not use a port before that.
+"""Run the process that holds ports after their sign-in or proxy has ended. Until then, it accepts no connection on them.
 
 Each user has one holder: a later one hands its port over and ends. A failure of one port, connection or request does
 not end the process."""
@@ -112,7 +112,7 @@ class Port:
         except BlockingIOError:
             return
         except OSError:
-            # Usually too few descriptors.
+            # This process has usually run out of descriptors.
             self.holder.drop_oldest()
             return
         self.answer(_socket.socket(fileno=descriptor))
@@ -281,7 +281,7 @@ def _lock_or_hand_over(directory: str, descriptors: Sequence[int]) -> int | None
                 lock = os.open(os.path.join(directory, messages.LOCK), flags, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.fstat(lock).st_nlink:
-                # A holder has removed the file at its end, since it was opened here.
+                # The previous holder ended and removed this file after it was opened here.
                 os.close(lock)
                 lock = None
                 continue

@@ -122,7 +122,7 @@ def listen(directory: str) -> _socket.socket:
 
 
 def _call_with_address(directory: str, call: Callable[[str], None]) -> None:
-    """Call `call` with the address of the socket in `directory`, shortened where the kernel would not take it."""
+    """Call `call` with the address of the socket in `directory`, shortened if the kernel would not take it."""
     path = os.path.join(directory, SOCKET)
     if len(os.fsencode(path)) < _LONGEST_ADDRESS:
         call(path)

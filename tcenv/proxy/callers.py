@@ -1,5 +1,5 @@
-"""Check the caller of a request. Let it in if it signed with the run's client and token, if its URL is signed with
-them, or, if allowed, if it knows the secret path. Refuse all others without a reason."""
+"""Check the caller of a request. Accept a request or a URL that is signed with the run's client and token. If the run
+allows unsigned calls, also accept a request to the secret path. Refuse all others without a reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Refused(Exception):
 class CallerRights:
     """The rights of a caller. `resource` is the raw path and query without the secret path and the signature. `scopes`
     are those to which the caller narrowed the request (None: it did not). `hash` is the hash that the body must have
-    (empty: the caller signed none). `unsigned` tells that the caller gave only the secret path."""
+    (empty: the caller signed none). `unsigned` is true if the caller gave only the secret path."""
 
     resource: str
     scopes: tuple[str, ...] | None = None

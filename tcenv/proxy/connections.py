@@ -250,8 +250,8 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, listening: socket.socket, *, outside: bool, is_private: bool = False) -> None:
-        """Accept connections until the task is cancelled. `is_private` tells that only processes of one sandbox can
-        connect: the kernel does not show its network to this process, so do not ask for owners."""
+        """Accept connections until the task is cancelled. `is_private` says that only processes of one sandbox can
+        connect. The kernel does not show that sandbox's network to this process, so do not ask for owners."""
         loop = asyncio.get_running_loop()
         while True:
             # New connections wait in the socket's queue.
@@ -287,7 +287,7 @@ class Listener:
         self._start_task(self._answer_stranger(sock))
 
     async def _answer_stranger(self, sock: socket.socket) -> None:
-        """Answer the first bytes with 403. Closing the connection would lose an answer that was sent before them."""
+        """Answer 403 after the first bytes. An earlier answer could be lost when the connection closes."""
         loop = asyncio.get_running_loop()
         try:
             with contextlib.suppress(OSError, asyncio.TimeoutError):

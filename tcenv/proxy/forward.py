@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 # CONNECT asks for a tunnel. TRACE makes the deployment repeat the request with the session's signature.
 _REFUSED_METHODS = ("CONNECT", "TRACE")
-# The logged status of a call whose program closed its connection, as nginx has it.
+# The status to log if the program closed its connection. nginx uses the same number.
 _CLOSED_BY_PROGRAM = 499
 # How long a signed URL is valid, in seconds.
 _SIGNED_URL_SECONDS = 15 * 60
 _LONGEST_URL = 8192
-# How often to send one request at most: again with a newer session, or with more scopes.
+# The most times to send one request. It is sent again with a newer session or with more scopes.
 _MAX_ATTEMPTS = 16
 
 
 class Forwarder:
-    """Answer the requests of one run."""
+    """The part of a run's proxy that answers its requests."""
 
     def __init__(
         self,
@@ -66,8 +66,8 @@ class Forwarder:
     async def answer(
         self, request: web.BaseRequest, *, outside: bool, from_elsewhere: Callable[[], Awaitable[bool]]
     ) -> web.StreamResponse:
-        """Answer a request. Sends a long answer before it returns. `outside` tells that the request did not come over
-        loopback, `from_elsewhere` finds out whether it came from another machine."""
+        """Answer a request. Sends a long answer before it returns. `outside` is true if the request did not come over
+        loopback. `from_elsewhere` finds out whether it came from another machine."""
         began = time.monotonic()
         entry = Entry(request.method, request.raw_path)
         response: web.StreamResponse | None = None
@@ -194,7 +194,7 @@ class Forwarder:
                 encoding = answer.headers.get("Content-Encoding", "")
                 is_explained = self._rejections.report(content, encoding, authority.credentials)
                 if former is not None and attempts is not None and not is_explained:
-                    # The session does not hold the added scopes. The answer would list those that it holds.
+                    # The session does not hold the added scopes. This answer would list its scopes to the program.
                     await attempts.note_not_held()
                     response = former
                 break
@@ -302,7 +302,7 @@ def _open_body(request: web.BaseRequest, caller: CallerRights) -> Body:
 
 
 def _read_scopes_header(request: web.BaseRequest) -> tuple[str, ...] | None:
-    """Return the scopes to which a program that does not sign narrows its request, by the header of Taskcluster's proxy."""
+    """Return the scopes in the header of Taskcluster's proxy, by which a program narrows a request, or None."""
     try:
         return headers.parse_scopes(request.headers.getall(headers.SCOPES, []))
     except ValueError:

@@ -60,18 +60,18 @@ class LearnResult:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Return the smallest set of scopes, sorted, without scopes that another one covers."""
+        """The smallest set of scopes, sorted, without scopes that another one covers."""
         every = sorted({*self.starting_scopes, *self.needed})
         return tuple(scope for scope in every if not covers((other for other in every if other != scope), scope))
 
     @property
     def one_time_scopes(self) -> tuple[str, ...]:
-        """Return the scopes of the set that name an id which the next run will not have."""
+        """The scopes of this set with a random id, which the next run will not have."""
         return tuple(scope for scope in self.scopes if scope in self.needed and holds_random_id(scope))
 
 
 class References:
-    """Find the names of the deployment's methods in its references. Reads each reference once."""
+    """The names of the deployment's API methods, from its references. Each reference is read once."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -98,7 +98,7 @@ class References:
 
 
 class Learner:
-    """Learns from all calls of a run."""
+    """The result of a run that learns, and the references that it needs."""
 
     def __init__(self, references: References, starting_scopes: tuple[str, ...]) -> None:
         self.result = LearnResult(starting_scopes)

@@ -68,7 +68,7 @@ class Service:
 
     @property
     def session(self) -> Session | None:
-        """Return the session that signs, as it was last read."""
+        """The session that signs, as it was last read."""
         return self._signer.session
 
     async def serve(self, ready: Callable[[], None]) -> None:
@@ -113,7 +113,7 @@ class Service:
             await deployment.close()
 
     async def _announce_end(self) -> None:
-        """Announce that the session, or the run's own time, is about to end, and when it has ended."""
+        """Announce when the session or the run's own time is about to end, and when it has ended."""
         began = self.clock()
         announced: set[tuple[str, float]] = set()
         while True:

@@ -40,7 +40,7 @@ def _list_directories() -> Iterator[str]:
         found = paths.runtime_directory()
         if found is not None:
             yield found
-    for directory in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108 - what is made there is checked
+    for directory in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108 - tcenv checks its directory there
         yield os.path.join(directory, f"tcenv-{os.geteuid()}")
 
 

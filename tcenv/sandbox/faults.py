@@ -215,7 +215,6 @@ def _answer_stale(options: Options, true: Answer) -> Answer:
     return answer
 
 
-# All faults by name.
 FAULTS: dict[str, Fault] = {
     # No answer, or one from the web server.
     "unavailable": Fault("503, from the web server in front", _answer_as_web_server(503)),

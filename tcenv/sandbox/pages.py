@@ -289,7 +289,7 @@ def _render_form(page: Page, *, fixed: bool) -> str:
     checked = " checked" if page.delete else ""
     return (
         '<label for="client-id">Client ID</label>'
-        # It grows to several lines, since the name that was asked for stands at the end.
+        # The field grows to several lines, because the requested name is at its end.
         f'<textarea id="client-id" rows="1" autocomplete="off" spellcheck="false"{readonly}>\n'
         f"{escape(page.client_id)}</textarea>"
         '<label for="description">Description</label>'

@@ -46,7 +46,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 _ANONYMOUS = Caller(None, Held(()))
-# What a malformed request makes the code raise.
+# The exceptions that a malformed request causes.
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -68,7 +68,7 @@ class Site:
         return None
 
     def answer(self, request: Incoming) -> Answer | Awaitable[Answer]:
-        """Answer a request, or return what a fault makes of the answer."""
+        """Answer a request. If a fault applies, it changes the answer."""
         rule = self.faults.find_rule(request)
         if rule is not None and rule.fault.blind:
             answer: Answer | Awaitable[Answer] = self._log(request, rule.act(Answer()))
@@ -203,7 +203,7 @@ class Site:
         return self._log(request, _make_page_data(user))
 
     def _get_unknown_time(self, content: dict[str, Any]) -> float:
-        """Return for how many more seconds a page does not know the user."""
+        """Return the number of seconds until a page knows the user."""
         return float(content["loaded"]) + self.deployment.signed_in_after - time.monotonic()
 
     def _press_button(self, action: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -328,7 +328,7 @@ def _compress(request: Incoming, answer: Answer) -> Answer:
 
 
 def _make_answer(request: Incoming, result: Any) -> Answer:
-    """Return the answer with what a method returned."""
+    """Return the answer to a call whose method returned `result`."""
     if result is None:
         return Answer(204, b"", _API_HEAD)
     if isinstance(result, Answer):

@@ -40,8 +40,8 @@ def _is_system_keyring(backend: Any) -> bool:
 
 
 def _load_known_backend() -> Any:
-    """Return the backend of this system's keyring without a search. Returns None where the system may have several and none
-    is known to work, or where the user has configured the library."""
+    """Return the backend of this system's keyring without a search. Returns None if the user has configured the library,
+    or if the system may have several keyrings and none is known to work."""
     if paths.has_keyring_configuration():
         return None
     # Loading fails if the keyring does not work.

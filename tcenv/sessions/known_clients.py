@@ -33,13 +33,13 @@ class KnownClient:
     made: bool = True
     #: Whether the deployment has confirmed the client. Do not derive a prefix from an unconfirmed one.
     confirmed: bool = True
-    #: Where its session is stored (see `stores.compute_store_id`). Empty if no store has it, or no longer.
+    #: The store that keeps its session (see `stores.compute_store_id`). Empty if no store keeps it.
     place: str = ""
     #: The process that noted the client, if the deployment has not confirmed it yet.
     process: int = 0
 
     def compute_purge_time(self) -> int:
-        """Return when the deployment has removed the client: at the first midnight (UTC) after its end."""
+        """Return the time by which the deployment has deleted the client: the first midnight (UTC) after its end."""
         return (self.expires // _DAY + 1) * _DAY
 
     @property
@@ -50,7 +50,7 @@ class KnownClient:
 
     @property
     def prefix(self) -> str | None:
-        """What the deployment puts before the names of this user's clients: the user's own clientId and a slash."""
+        """The prefix of this user's clientIds: the user's own clientId and a slash."""
         if self.client_id.endswith("/" + self.name):
             return self.client_id[: -len(self.name)]
         user, slash, _ = self.client_id.rpartition("/")

@@ -48,8 +48,8 @@ def make_missing_error(fields: Mapping[str, str], asked: Sequence[str], missing:
 
 
 def fit_for_the_page(scopes: Sequence[str]) -> tuple[str, ...] | None:
-    """Return `scopes` if the sign-in page takes that many, else the narrowest patterns that cover them. Return None where no
-    patterns help."""
+    """Return `scopes` if the sign-in page takes that many, else the narrowest patterns that cover them. Returns None if
+    no patterns help."""
     found = remove_covered(scopes)
     for depth in range(max((scope.count(":") for scope in found), default=0), -1, -1):
         if len(found) <= MAX_SCOPES and sum(len(quote(scope, safe="")) + 7 for scope in found) <= _LONGEST:

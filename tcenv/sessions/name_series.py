@@ -35,7 +35,7 @@ def drop_deletion_scopes(scopes: Sequence[str], asked: Sequence[str], client_id:
     prefix = client_id[: len(client_id) - len(get_name(client_id, name))]
     own = {f"auth:delete-client:{prefix}{other}" for other in list_names(name)}
     own.add(f"auth:delete-client:{client_id}")
-    # Where tcenv added these scopes, no other requested scope covers them (see `client_names.Names.list_deletion_scopes`).
+    # If tcenv added these scopes, no other requested scope covers them (see `client_names.Names.list_deletion_scopes`).
     rest = [scope for scope in asked if scope not in own]
     own = {scope for scope in own if not covers(rest, scope)}
     return tuple(scope for scope in scopes if scope not in own)

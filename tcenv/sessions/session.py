@@ -68,7 +68,7 @@ class Session:
 
     @property
     def renew(self) -> int:
-        """When `login` renews this session: 10 % of its life before its end, but at most 10 minutes."""
+        """The time from which `login` renews this session: for the last tenth of its life, at most the last 10 minutes."""
         return self.expires - min((self.expires - self.created) // 10, 600)
 
     def is_live(self, now: float | None = None) -> bool:
@@ -100,7 +100,7 @@ class Session:
 
     @property
     def generation(self) -> str:
-        """A text that changes with the token and when the client is deleted. Prompt hooks compare it."""
+        """A string that changes if the token changes or tcenv deletes the client. Prompt hooks compare it."""
         if self.state == ENDED:
             return session_file.ENDED
         return session_file.compute_generation(self.credentials.access_token)

@@ -26,11 +26,11 @@ else:
 class Store(Protocol):
     """A place that keeps one session for each profile.
 
-    `name` is the word that the user chooses it by. `keeps` is False if nothing outlives this process, and `reason` tells why.
-    `is_file_based` says whether the files hold all of a session, including its token. `needs_disk_encryption` says
+    `name` is the word by which the user chooses it. `keeps` is False if nothing outlives this process; `reason` says
+    why. `is_file_based` says whether the files hold all of a session, including its token. `needs_disk_encryption` says
     whether the tokens are on a disk though the user has not chosen that. `asks_after_renewal` says whether the system
-    asks the user for permission again after each renewal. `where` tells this store from others of the same kind (empty:
-    it keeps nothing)."""
+    asks the user for permission again after each renewal. `where` distinguishes this store from others of the same kind
+    (empty: it keeps nothing)."""
 
     name: str
     keeps: bool
@@ -51,7 +51,8 @@ class Store(Protocol):
         file."""
 
     def read_generation(self, profile: str) -> str | None:
-        """Return the generation of the session of `profile` without its token, or None if no session can be read."""
+        """Return the generation of the session of `profile`, or None if no session can be read. Does not ask the keyring
+        for the token."""
 
     def load(self, profile: str) -> Session | None:
         """Return the session of `profile`, or None if there is no session. Raises DamagedSession, StoreError."""
@@ -79,9 +80,8 @@ _NO_RUNTIME = {
 
 
 def open_store(name: str = "auto", say: Callable[[str], None] = lambda text: None, *, unlock: bool = True) -> Store:
-    """Open the store `name`. `auto` opens the first of runtime, keyring and none that works here.
-    Passes a sentence to `say` if another user has taken a directory. Does not ask the user to unlock a keyring unless
-    `unlock` is true.
+    """Open the store `name`. `auto` opens the first of `runtime`, `keyring` and `none` that works here. Passes a sentence
+    to `say` if another user has taken a directory. Does not ask the user to unlock a keyring unless `unlock` is true.
 
     Raises StoreError, also if the user's own runtime directory is open to other users: `auto` then uses no other
     store."""
@@ -150,8 +150,9 @@ def list_stores(store: Store) -> list[Store]:
 
 
 def compute_store_id(store: Store) -> str:
-    """Return a text that tells this store from those of other machines, containers and users that may share the state
-    directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps nothing."""
+    """Return a checksum that distinguishes this store from those of other machines, containers and users that share the
+    state directory. A session that was stored here and is missing now is lost. Returns "" for a store that keeps
+    nothing."""
     if not store.keeps:
         return ""
     if sys.platform == "darwin":

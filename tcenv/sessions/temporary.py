@@ -27,7 +27,7 @@ def make_loading(
 ) -> dict[str, str | None]:
     """Return the change that loads temporary credentials into an environment. `scopes` are their scopes (none: all that
     the session holds), `term` how long they last (fromNow text; None: as long as the session, at most 31 days). Passes a
-    sentence to `say` where the session holds a part of a pattern. Raises UsageError, NotSignedIn."""
+    sentence to `say` if the session holds a part of a pattern. Raises UsageError, NotSignedIn."""
     if session.credentials.certificate is not None:
         raise UsageError(
             "This shell already has temporary credentials, and those cannot issue others.",

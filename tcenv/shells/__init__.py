@@ -45,8 +45,7 @@ class Unrepresentable(ValueError):
 
 
 class Shell:
-    """What tcenv knows about one shell. A subclass in the shell's own module overrides what differs from these
-    defaults."""
+    """A shell that tcenv supports. A subclass in the shell's own module overrides the defaults that do not fit."""
 
     name: str
     # The line by which a user evaluates the output of `tcenv {}`.
@@ -61,7 +60,7 @@ class Shell:
     template: str | None = None
     # The completion in `completions/`. `tcenv.cli.parsing.generate` writes it with the module of the shell's name.
     completion: str | None = None
-    # What the template says of its function's completer, if the completion has one.
+    # The line in the template that names its function's completer, if the completion has one.
     completer = ""
     # The text that `tcenv init` prints instead of the template, if the shell can only evaluate a line that sources it.
     sourcing_line: str | None = None
@@ -158,9 +157,9 @@ class Shell:
     def plan_subshell(
         self, program: str, environ: Mapping[str, str], home: str, files: str
     ) -> tuple[list[str], dict[str, str]]:
-        """Return the command line of an interactive shell and the variables that it needs, so that a file in `files`
-        loads the session after the user's start-up files. The default uses neither, since the shell inherits the
-        session."""
+        """Return the command line of an interactive shell, and its extra variables. With these, the shell reads a file
+        in `files` after the user's start-up files, and that file loads the session. By default, the shell only inherits
+        the session."""
         return [program], {}
 
 

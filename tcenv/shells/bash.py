@@ -1,4 +1,4 @@
-"""bash."""
+"""Find bash's start-up file, and keep aliases out of the text in it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Run a command as a child and wait for it as a shell does, with its signals, terminal and status. This is for commands
-that tcenv must outlive; `process` replaces tcenv by the others."""
+"""Run a command as a child and wait for it as a shell does, with its signals, terminal and status. Use this for commands
+that tcenv must outlive. For all others, `process` replaces tcenv with the command."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], mask: set[signal.
     reason = ""
     for path in list_candidates(command[0], environ):
         if not os.path.exists(path):
-            # Even a failed attempt costs a process.
+            # Skip it, because even a failed posix_spawn starts a process.
             continue
         try:
             return spawn(path, list(command))

@@ -1,4 +1,4 @@
-"""elvish."""
+"""Quote for elvish, and find its start-up file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn a session into a change to the environment: {variable: value, or None to unset it}, in the order to apply it.
+"""Turn credentials into a change to the environment: {variable: value, or None to unset it}, in the order to apply it.
 Imports almost nothing (hot path)."""
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OF_URLS = _OF_NAMES | frozenset(":/~%+[]")
 
 
 class Loaded:
-    """What tcenv has loaded into an environment. `before` is the choice before that, in the form of `encode_choice`."""
+    """A session that is loaded into an environment. `before` is the user's earlier choice (see `encode_choice`)."""
 
     __slots__ = ("before", "file", "generation", "profile", "root_url")
 
@@ -60,8 +60,7 @@ def make_loading(
     the file of their session (empty: prompt hooks have no file to compare). `before` is the choice that unloading
     restores (empty: the current one).
 
-    Unsets variables that have no value: a certificate from before, beside permanent credentials, would make every call
-    fail."""
+    Unsets variables that have no value, because a leftover certificate makes every call with permanent credentials fail."""
     change = {variable: values.get(variable) for variable in VARIABLES}
     # A path with other characters would mix up the words, or some shells could not carry it.
     file = file if file.isprintable() and file else _NOTHING

@@ -1,4 +1,4 @@
-"""fish."""
+"""Quote for fish, and find its start-up file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ksh93."""
+"""Name the executables and the start-up file of ksh93."""
 
 from tcenv.shells.posix import EnvShell
 

@@ -1,4 +1,4 @@
-"""mksh."""
+"""Name the start-up file of mksh."""
 
 from tcenv.shells.posix import EnvShell
 

@@ -1,4 +1,4 @@
-"""PowerShell."""
+"""Quote for PowerShell, and find its start-up file."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ class Tcsh(Shell):
         return "false;\n"
 
     def make_startup_line(self, path: str, words: str, home: str) -> str:
-        """Test `$prompt`, since scripts also read the file and need none of this. `:q` works in backquotes unless
-        double quotes surround them."""
+        """Return a line that only interactive shells run, because scripts read the file too. `:q` works in backquotes
+        unless double quotes surround them."""
         return (
             f"set __tcenv_program = {self.quote(path)}; "
             f"if ( $?prompt && -x $__tcenv_program:q ) eval `$__tcenv_program:q {words}`"

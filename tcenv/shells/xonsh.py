@@ -1,4 +1,4 @@
-"""xonsh."""
+"""Quote for xonsh, and find its start-up file."""
 
 from __future__ import annotations
 

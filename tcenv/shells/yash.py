@@ -1,4 +1,4 @@
-"""yash."""
+"""Find yash's start-up file, and plan its subshell."""
 
 from __future__ import annotations
 

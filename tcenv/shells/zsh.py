@@ -1,4 +1,4 @@
-"""zsh."""
+"""Find zsh's start-up file, and keep aliases out of the text in it."""
 
 from __future__ import annotations
 

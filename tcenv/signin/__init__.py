@@ -1,0 +1,1 @@
+"""Sign in with the browser, or reset a token through the API."""

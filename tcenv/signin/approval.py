@@ -1,7 +1,7 @@
 """Sign in by one approval in the browser: choose a name, listen, open the page, take the callback, verify it, store the
 session.
 
-Credentials leave this module only after the deployment has accepted them, and then nothing loses them."""
+Credentials leave this module only after the deployment has accepted them. No later failure loses them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# What the person should do when this process ends.
+# The advice to the user when this process ends.
 _CLOSE_PAGE = "Close the sign-in page: an approval there no longer reaches tcenv."
 _CLOSE_PAGE_ON_FREE_PORT = (
     "Close the sign-in page: a later approval would give the token to the next program on its port."
@@ -59,11 +59,11 @@ def sign_in(profile: Profile, store: Store, progress: Progress, replacing: Sessi
                 f"{names.prefix.rstrip('/')}. If that is not you:",
                 ("tcenv", "logout", get_stored_argument(profile.name, profile.root_url)),
             )
-            # The deletion scopes are about the other user's clients.
+            # The deletion scopes name the clients of the other user.
             asked = tuple(scope for scope in session.asked if scope not in request.deletion_scopes)
             session = replace(session, asked=asked)
         place = compute_store_id(store) if _store_session(session, store, progress) else ""
-        # Before the page says so.
+        # Remember the client before the page reports success.
         _try_step(progress, lambda: client_names.remember(session, request.name, made=flow == "create", place=place))
         listener.succeed()
         _try_step(progress, lambda: listener.finish(pages.describe_success(session)))
@@ -165,7 +165,7 @@ def _say_to_close_page(listener: Listener) -> str:
 
 
 def _describe_name(names: client_names.Names, name: str, profile: Profile, progress: Progress, *, freed: bool) -> None:
-    """Tell the person whether the name may be taken, and which scopes it adds."""
+    """Tell the user whether the name may be taken, and which scopes the sign-in adds for deleting clients."""
     if not profile.no_self_delete:
         sentence, has_room = client_names.describe_deletion_scopes(names, name, profile.scopes)
         if sentence and has_room:
@@ -200,8 +200,8 @@ def _store_session(session: Session, store: Store, progress: Progress) -> bool:
 
 
 def _note_roles(session: Session, store: Store, *, kept: bool) -> Session:
-    """Return the session with what its roles cover, which shortens the headers of calls. Stores that if the session is `kept`.
-    Does nothing if the deployment does not tell."""
+    """Return the session with the scopes that its roles cover, which shorten the headers of calls. Stores this session
+    if the old one is `kept`. Returns the session unchanged if the deployment does not show its roles."""
     known = replace(session, expansions=expansions.fetch(session))
     if kept and known != session:
         with suppress(TcenvError, OSError):

@@ -44,8 +44,9 @@ def describe_refusal(refusal: str, *, can_paste: bool) -> str:
 def advise_after_timeout(
     problems: set[str], argument: str, name: str, *, client_id: str = "", outage: str = ""
 ) -> Hint:
-    """Return what to do after nobody approved in time. `problems` are those of the listener and the preflight, `name` is the
-    client's name, `client_id` the whole one or a description of it, `outage` a sentence about the deployment's outage."""
+    """Return the advice after nobody approved in time. `problems` are those of the listener and the preflight. `name` is
+    the client's name, `client_id` its clientId or a description of that, and `outage` a sentence about the deployment's
+    outage."""
     if TLS in problems:
         return Hint(
             f"The browser insists on https for localhost: {_CLEAR_HSTS}, or paste the address that it shows:",
@@ -117,7 +118,7 @@ class ApprovalRequest:
 
     @property
     def _client_id(self) -> str | None:
-        """The clientId that a client of that name gets, None until the deployment has told the user's prefix."""
+        """The clientId of a client called `name`, or None until tcenv knows the user's prefix."""
         return self.names.make_client_id(self.name) if self.names is not None else None
 
     def _make_request(self, name: str) -> SigninRequest:
@@ -199,7 +200,7 @@ class ApprovalRequest:
         self._progress.show_time_left(left, self.next_name)
 
     def wait(self, deadline: float, source: Source | None) -> Credentials | None:
-        """Return the first right answer, None at `deadline` (time.monotonic)."""
+        """Return the credentials of the first right answer, or None at `deadline` (time.monotonic)."""
         return self._listener.wait(deadline, lambda: self.tick(deadline - time.monotonic()), source)
 
     def note_unconfirmed(self, credentials: Credentials) -> None:
@@ -216,7 +217,7 @@ class ApprovalRequest:
             self._progress.warn(f"The browser's answer is invalid: {error.message} Still waiting.")
 
     def advise_after_timeout(self) -> Hint:
-        """Return what to do after nobody approved this sign-in in time."""
+        """Return the advice after nobody approved this sign-in in time."""
         return advise_after_timeout(
             self._listener.refusals | self._preflight.problems,
             self._profile.argument,

@@ -1,8 +1,9 @@
 """Open a browser that gets no token and neither writes to stdout nor keeps it open.
 
-Reads `BROWSER` as Python's `webbrowser` does: commands separated by `os.pathsep`, tried in order and before the desktop's
-own; `%s` stands for the URL, which is appended otherwise; a trailing `&`; or the name of a browser that `webbrowser` knows.
-Beyond that, a command may be the path of a program with spaces in it."""
+Reads `BROWSER` as Python's `webbrowser` does. It holds commands that are separated by `os.pathsep`, and tcenv tries them
+in order, before the desktop's browser. `%s` stands for the URL; without it, the URL becomes the last argument. A
+trailing `&` is ignored. A command may also be a name that `webbrowser` knows, or the path of a program with spaces in
+it."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from tcenv.signin.launch import Program
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    # Starts a program. Returns it if it runs, None if it has ended without an error, else why it does not run.
+    # Starts a program. Returns the program if it runs, None if it ended without an error, or the reason for its failure.
     Launch = Callable[[list[str]], Program | str | None]
 
 # Browsers that draw in a terminal. They cannot use this one.
@@ -35,11 +36,11 @@ _DESKTOP = (
 # Not tested.
 _WSL_LAUNCHERS = (["wslview"], ["rundll32.exe", "url.dll,FileProtocolHandler"])
 _NOT_FOUND = "not found"
-# Seconds in which the end of a program counts as a failed start. Later a person may have closed the browser.
+# A program that fails within these seconds did not start. After that, a person may have closed the browser.
 _START_SECONDS = 15.0
-# Seconds to wait for the failure of a launcher. One that runs longer has found a browser.
+# Seconds to wait for a launcher to fail. A launcher that runs longer has found a browser.
 _LAUNCHER_SECONDS = 0.25
-# The same for a program that may answer without a person, and thus at once.
+# Seconds to wait for any other program to fail. It may approve by itself, at once.
 _PROGRAM_SECONDS = 0.03
 _BROWSERS = frozenset(
     {program[0] for program in (*_DESKTOP, *_WSL_LAUNCHERS)}
@@ -93,13 +94,13 @@ def open_browser(url: str, command: str | None = None, launch: Launch | None = N
 
 
 def split_commands(commands: str) -> list[list[str]]:
-    """Return the words of each command in `commands`, in order (see `BROWSER`). Skips what is no command."""
+    """Return the words of each command in `commands`, in order (see `BROWSER`). Skips words that are no command."""
     return [words for entry in commands.split(os.pathsep) if (words := _split_command(entry.strip()))]
 
 
 def _split_command(entry: str) -> list[str]:
     if "%s" not in entry and is_on_path(entry):
-        # Such as /mnt/c/Program Files/…, which nobody quotes.
+        # This is a path with spaces, such as /mnt/c/Program Files/…, which users do not quote.
         return [entry]
     try:
         words = _split_words(entry)
@@ -177,8 +178,9 @@ def _open_desktop(url: str, launch: Launch, start: BrowserStart) -> None:
 
 
 def _find_registered(name: str, url: str) -> list[str]:
-    """Return the command that opens a browser by its name in `webbrowser`, such as `chrome` or `macosx`; an empty list for an
-    unknown name. The command runs `webbrowser` in a process of its own, so that its output goes nowhere."""
+    """Return the command that opens a browser by its name in `webbrowser`, such as `chrome` or `macosx`. Returns an
+    empty list for an unknown name. The command runs `webbrowser` in its own process, so that tcenv can discard its
+    output."""
     import webbrowser
 
     # `webbrowser` would register each command in BROWSER as a browser.

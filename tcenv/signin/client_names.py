@@ -1,7 +1,7 @@
 """Choose the name of a new client from the clients that tcenv remembers, and delete clients that are no longer needed.
 
-Today's page refuses a name that is taken, and an expired client keeps its name until the deployment's nightly purge. So names
-come from a bounded series, and tcenv asks for the first one again as soon as it is free."""
+The current page refuses a name that is taken. An expired client keeps its name until the deployment's nightly purge. So
+names come from a bounded series, and tcenv asks for the first one again as soon as it is free."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class Names:
 
 
 def choose_names(profile: Profile, replacing: Session | None = None, signer: Session | None = None) -> Names:
-    """Return the names to ask today's page for. The client of the session `replacing` will be deleted before the answer comes,
-    so its name is free and comes first.
+    """Return the names to request on the current page. The client of the session `replacing` is deleted before the answer
+    comes, so its name is free and comes first.
 
     Keeps a name that the user insists on. If all names seem to be taken, asks the deployment, with the credentials of the
     session `signer` if that is live. Raises TcenvError if they are taken."""
@@ -200,7 +200,8 @@ def describe_deletion_scopes(names: Names, name: str, scopes: tuple[str, ...]) -
 
 
 def remember(session: Session, page_name: str, *, made: bool = True, place: str = "") -> None:
-    """Remember the client that the page made when it was asked for `page_name`. If it has another name, `page_name` is taken.
+    """Remember the client that the page made for the requested `page_name`. If the client has another name, remember that
+    `page_name` is taken.
 
     `made` says that the client is new (the older page may have reset an existing one), `place` where its session is (see
     `stores.compute_store_id`)."""
@@ -256,8 +257,9 @@ def delete(session: Session, signer: Session) -> bool:
 
 
 def delete_replaced(old: Session, new: Session, note: Callable[[str], None]) -> None:
-    """Delete the client of a session that another one of the same name has replaced, with either of the two. If neither
-    may, or the names differ, pass a sentence to `note`: when its token expires, and where to delete the client."""
+    """Delete the client of the session `old`, which `new` has replaced, with the credentials of either. If neither may
+    delete it, or their names differ, pass a sentence to `note`: when the old token expires, and on which page to delete
+    the client."""
     client_id = old.credentials.client_id
     if not old.is_live() or client_id == new.credentials.client_id or old.root_url != new.root_url:
         return

@@ -1,6 +1,7 @@
-"""Make sure that there is a session: load the stored one, or reset its token by API, or ask for an approval in the browser.
+"""Make sure that there is a session: load the stored one, reset its token through the API, or ask for an approval in the
+browser.
 
-One process at a time does so. Knows no shell and prints nothing: the `Progress` does."""
+Only one process at a time signs in. This module knows no shell and prints nothing; `Progress` prints."""
 
 from __future__ import annotations
 
@@ -36,10 +37,10 @@ def is_usable(session: Session | None, profile: Profile) -> bool:
 def ensure_session(
     profile: Profile, store: Store, progress: Progress, *, reset: bool = False, retry: bool = False
 ) -> Session:
-    """Return the stored session of `profile`, or make a new one and store it if that is not usable or for a `reset`.
+    """Return the stored session of `profile`. If it is not usable, or for a `reset`, make a new session and store it.
 
-    If several processes call this, one signs in, and the others get its session. `retry` opens a browser although nobody
-    answered the last one. Raises TcenvError."""
+    If several processes call this, one signs in, and the others get its session. `retry` opens a browser even if nobody
+    answered the last sign-in. Raises TcenvError."""
     if not reset:
         session = load_session(store, profile.name, profile.root_url, progress.note)
         if session is not None and is_usable(session, profile):
@@ -77,8 +78,8 @@ def ensure_session(
 
 
 def _keep_scopes(profile: Profile, session: Session) -> Profile:
-    """Return `profile` with the scopes to ask for at a reset: those of an option, else those that the session was asked for. A
-    profile's own scopes count where the user named no others for the session."""
+    """Return `profile` with the scopes to request at a reset. An option or a variable comes first, then the scopes that
+    the user chose for the session, then the profile's own scopes, then the scopes that were requested for the session."""
     if "scopes" in profile.insisted or not session.requested_scopes or (profile.has_scopes and not session.chosen):
         return profile
     insisted = profile.insisted | {"scopes"} if session.chosen else profile.insisted

@@ -77,7 +77,7 @@ class Program:
 
 
 def _spawn(arguments: list[str], actions: list[Any]) -> int:
-    """Start /bin/sh as the leader of a session, or of a process group where the system offers no more."""
+    """Start /bin/sh as the leader of a session, or of a process group if the system offers no more."""
     defaults = [getattr(_signal, name) for name in IGNORED_BY_PYTHON if hasattr(_signal, name)]
     spawn = functools.partial(
         os.posix_spawn, "/bin/sh", arguments, drop_secrets(os.environ), file_actions=actions, setsigdef=defaults

@@ -1,8 +1,8 @@
 """Listen on loopback for the browser's answer: one GET of a path that nobody can guess.
 
-Treats every request as hostile until it has all marks of that answer. Others get a 4xx without a body, and the wait goes on.
-Limits the size and the time of requests and the number of connections, uses one thread, and listens on 127.0.0.1 and ::1 alone.
-No response holds a token."""
+Treats every request as hostile until it has all marks of that answer. Any other request gets a 4xx without a body, and
+the wait goes on. Limits the size and the time of requests and the number of connections, uses one thread, and listens on
+127.0.0.1 and ::1 alone. No response holds a token."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # Seconds from the first byte of a request to its last, and again for the response.
 _TIMEOUT = 5.0
 _MAX_CONNECTIONS = 64
-# How a TLS handshake begins.
 _TLS_HANDSHAKE = b"\x16\x03"
 # Characters that may surround a pasted address.
 _WRAPPING = " \t\r\n'\"`<>“”‘’"
@@ -43,7 +42,7 @@ class _Connection:
     def __init__(self, client: socket.socket) -> None:
         self.socket = client
         self.descriptor = client.fileno()
-        # When it was accepted, sent its first byte, or was sent the first byte of a response (time.monotonic).
+        # The time of its last step (time.monotonic): accepted, first byte received, or response begun.
         self.since = time.monotonic()
         self.received = bytearray()
         # The rest of the response; None until the request is complete.
@@ -69,7 +68,7 @@ class Listener:
         self._delivered = False
         self._last_request_at = 0.0
         self._outcome: bytes | None = None
-        # In the order in which they came.
+        # The open connections, in the order in which they were accepted.
         self._connections: dict[_Connection, None] = {}
         self._port_hold: Hold | None = None
         self._is_taken_back = False
@@ -119,8 +118,8 @@ class Listener:
         return [socket.socket(fileno=descriptor) for descriptor in descriptors], port
 
     def hold(self, **details: str) -> bool:
-        """Have the holder keep the port if this sign-in ends without `succeed`. `details` is what `late_approval` needs then; a
-        second call changes it. Return False where a port cannot be held."""
+        """Have the holder keep the port if this sign-in ends without `succeed`. `late_approval` needs `details` then; a
+        second call changes them. Returns False if the system cannot hold a port."""
         table = {"kind": "sign-in", "path": self._secret, "seconds": str(client.SIGN_IN_SECONDS), **details}
         if self._port_hold is None:
             self._port_hold = client.hold(self._sockets, table)

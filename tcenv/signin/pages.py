@@ -194,8 +194,8 @@ def _escape(text: str) -> str:
 
 
 def _make_breakable(text: str) -> str:
-    """Write `text` as HTML that breaks between words and after the separators of a clientId or a scope, and inside a name only
-    where that alone is wider than the page."""
+    """Write `text` as HTML that breaks between words and after the separators of a clientId or a scope, and inside a
+    name only if that alone is wider than the page."""
     return " ".join(
         "".join(f"<i>{_escape(part)}</i>" for part in _BREAKS.split(word) if part)
         if set(word) & set("-/|@:")

@@ -54,7 +54,7 @@ class StandardInput:
         # The lines that are no address, in order.
         self._lines: list[str] = []
         self._on_enter: Callable[[], None] = lambda: None
-        #: A descriptor to watch and the function to call when it can be read; None where nothing can be pasted.
+        #: A descriptor to watch and the function to call when it can be read; None if nothing can be pasted.
         self.source: Source | None = None
 
     def __enter__(self) -> StandardInput:
@@ -111,7 +111,7 @@ class StandardInput:
         return None
 
     def _take_line(self) -> bytes | None:
-        """Take the next whole line out of the buffer, without its end; None where there is none."""
+        """Take the next whole line out of the buffer, without its end. Returns None if there is none."""
         while b"\n" in self._buffer:
             line, _, rest = bytes(self._buffer).partition(b"\n")
             self._buffer[:] = rest

@@ -1,5 +1,5 @@
-"""Ask the deployment for the time, and whether the name is taken: where the sign-in page fails, it does not report this to tcenv.
-Runs in a thread, so that the browser does not wait for the network."""
+"""Ask the deployment for the time, and whether the name is taken: if the sign-in page fails, it does not report this to
+tcenv. Runs in a thread, so that the browser does not wait for the network."""
 
 from __future__ import annotations
 

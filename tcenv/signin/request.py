@@ -1,4 +1,4 @@
-"""Describe the client that the user is to approve, and build the address of the sign-in page for it."""
+"""Describe the client that the user must approve, and build the address of the sign-in page for it."""
 
 from __future__ import annotations
 

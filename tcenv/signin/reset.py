@@ -20,13 +20,13 @@ from tcenv.sessions.stores import Store
 from tcenv.signals import HeldSignals
 from tcenv.signin.progress import Progress
 
-# For a person who interrupts the command after the reset.
+# The note for a user who interrupts the command after the reset.
 _STORED = "The token has been reset, and the new one is stored."
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """The scopes that the client gets besides the token; None leaves it as it is."""
+    """The changes of a reset. `scopes` are the client's new scopes (None: they and its expiry stay as they are)."""
 
     scopes: tuple[str, ...] | None
 
@@ -35,8 +35,8 @@ def reset_session(session: Session, profile: Profile, store: Store, progress: Pr
     """Reset the token of a session, store it, and return the new session. Gives its client the scopes and the end that
     `profile` asks for, if the session may change them. Returns None if only a browser can do what is asked for.
 
-    Raises StoreError before the reset if the store cannot be written, and DeploymentError if the deployment is out, because its
-    page does not work either."""
+    Raises StoreError, before the reset, if the store cannot be written. Raises DeploymentError if the deployment is out:
+    its sign-in page does not work then either."""
     if not session.has_time_left() or ("name" in profile.insisted and session.name != profile.client_name):
         return None
     deployment = Deployment(profile.root_url, deadline=time.monotonic() + profile.timeout, argument=profile.argument)

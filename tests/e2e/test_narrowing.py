@@ -27,7 +27,7 @@ PRINT_SCOPES = (
 
 
 def parse_scopes(done: subprocess.CompletedProcess[str]) -> set[str]:
-    """Return the scopes below `queue:` and `secrets:` that `MAY` printed."""
+    """Return the scopes below `queue:` and `secrets:` that `PRINT_SCOPES` printed."""
     assert done.returncode == 0, done.stderr
     return {line for line in done.stdout.splitlines() if line.startswith(("queue:", "secrets:"))}
 

@@ -175,7 +175,7 @@ def test_an_interpreter_that_does_not_start_fails_the_function_of_the_startup_te
 
 
 def test_the_script_works_with_the_option_e(env: dict[str, str], tmp_path: Path) -> None:
-    """Installers omit it from the first line (docs/threats.md)."""
+    """Installers leave -E out of the script's first line (docs/threats.md)."""
     script = tmp_path / "tcenv"
     first, _, rest = Path(TCENV).read_text().partition("\n")
     script.write_text(f"{first} -E\n{rest}")

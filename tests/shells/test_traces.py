@@ -1,5 +1,5 @@
-"""A shell's trace shows no token: functions, hooks, subshells and direnv's library switch the trace off inside, and restore
-it. Where the program dies without output, the function of `tcenv init` fails."""
+"""A shell's trace shows no token: functions, hooks, subshells and direnv's library switch the trace off inside, and
+restore it. If the program dies without output, the function of `tcenv init` fails."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ MODULES = {
 
 
 def find_imports(module: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the module of each import of tcenv's own, also inside functions and for type checkers."""
+    """Yield the line and the module of each import of a tcenv module, also inside functions and for type checkers."""
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "tcenv")

@@ -1,4 +1,4 @@
-"""Check the check of the locks: it passes here, and fails where something is not locked."""
+"""Test .ci/locks.py, which checks the locked dependencies: it passes here, and fails if something is not locked."""
 
 from __future__ import annotations
 

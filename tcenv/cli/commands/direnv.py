@@ -1,4 +1,4 @@
-"""`tcenv direnv`."""
+"""Carry out `tcenv direnv`: print its library, or install it."""
 
 from __future__ import annotations
 

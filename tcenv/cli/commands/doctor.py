@@ -1,4 +1,4 @@
-"""`tcenv doctor`."""
+"""Carry out `tcenv doctor`: check this machine, and say how to fix each problem."""
 
 from __future__ import annotations
 

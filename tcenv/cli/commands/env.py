@@ -1,4 +1,4 @@
-"""`tcenv env`."""
+"""Carry out `tcenv env`: print the statements that load the stored session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tcenv exec`."""
+"""Carry out `tcenv exec`: run a command with the session loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tcenv help`."""
+"""Carry out `tcenv help`: show the help of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tcenv hook`, where the hot path hands over."""
+"""Carry out `tcenv hook` in the runs that the hot path leaves to the full command line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tcenv.shells import environment
 if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
 
-# Seconds: a prompt waits for this.
+# Seconds to wait for the store and the deployment. A prompt waits for this command.
 _TIMEOUT = 2.0
 
 

@@ -1,4 +1,4 @@
-"""`tcenv init`."""
+"""Carry out `tcenv init`: print a shell's start-up text, or add it to the start-up file."""
 
 from __future__ import annotations
 

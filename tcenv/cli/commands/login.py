@@ -1,4 +1,4 @@
-"""`tcenv login`."""
+"""Carry out `tcenv login`: sign in, and load the session into the shell."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run(options: Options) -> int:
 
 
 def _resolve(argument: str | None, overrides: Overrides) -> profiles.Profile:
-    """Resolve the profile to sign in to. Asks for a deployment where nothing names one and a person can answer."""
+    """Resolve the profile to sign in to. Asks for a deployment if nothing names one and a person can answer."""
     try:
         return profiles.resolve(argument, overrides)
     except profiles.NoDeployment:

@@ -1,4 +1,4 @@
-"""`tcenv logout`."""
+"""Carry out `tcenv logout`: forget the session, delete its client, and unload it."""
 
 from __future__ import annotations
 
@@ -215,8 +215,8 @@ def _list_copies(stores: list[Store], sign_outs: list[_SignOut]) -> Iterator[tup
 
 
 def _find_profile(argument: str | None, stores: list[Store]) -> tuple[str, str | None]:
-    """Return the profile to sign out of, and its root URL if that is known. A profile that is loaded here or has a session
-    need not be configured. Raises UsageError for any other one that is not configured."""
+    """Return the profile to sign out of, and its root URL if that is known. Raises UsageError if the profile is not
+    configured, is not loaded here, and has no session."""
     found = environment.read_loaded(os.environ)
     loaded = found and found.profile
     try:

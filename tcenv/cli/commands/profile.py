@@ -1,4 +1,4 @@
-"""`tcenv profile`."""
+"""Carry out `tcenv profile`: list, show, set and remove profiles."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def run_list(options: ListOptions) -> int:
 
 
 def _list_configured() -> tuple[dict[str, str], str | None, str]:
-    """Return the configured profiles with their root URLs, the default, and the store. Uses the index where that is current."""
+    """Return the configured profiles with their root URLs, the default, and the store. Uses the index if that is
+    current."""
     try:
         known = index.read()
     except (index.HandOver, OSError, ValueError):
@@ -312,7 +313,7 @@ def run_remove(options: RemoveOptions) -> int:
 
 
 def _confirm(question: str) -> bool:
-    """Ask at the terminal. Returns False where nobody can answer."""
+    """Ask at the terminal. Returns False if nobody can answer."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     answer = messages.ask(f"{question} [Y/n] ")

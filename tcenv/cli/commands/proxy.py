@@ -1,4 +1,4 @@
-"""`tcenv proxy`."""
+"""Carry out `tcenv proxy`: run a signing proxy in the foreground."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tcenv.cli.parsing import options as o
     from tcenv.cli.parsing import proxy_options as p
 
-# How often to note the end of the session that the proxy signs with (seconds).
+# Seconds between two notes of when the session that signs ends.
 _NOTE_SECONDS = 15.0
 
 
@@ -131,7 +131,7 @@ def _write_new_file(path: str, text: bytes) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            # Leave a file that somebody has put there meanwhile, which may have got the number of this one.
+            # Keep a file that somebody else has put there since. It may have the same inode number as this one.
             found = os.lstat(path)
             if os.path.samestat(found, made) and found.st_mtime_ns == made.st_mtime_ns:
                 os.unlink(path)

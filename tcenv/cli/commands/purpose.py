@@ -1,4 +1,4 @@
-"""`tcenv purpose`."""
+"""Carry out `tcenv purpose`: list, show, set and remove purposes."""
 
 from __future__ import annotations
 

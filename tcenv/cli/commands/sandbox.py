@@ -1,4 +1,4 @@
-"""`tcenv sandbox`."""
+"""Carry out `tcenv sandbox`: run a Taskcluster look-alike on loopback."""
 
 from __future__ import annotations
 

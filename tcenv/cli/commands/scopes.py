@@ -1,4 +1,4 @@
-"""`tcenv scopes`."""
+"""Carry out `tcenv scopes`: list the scopes of the session."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
 
 
 def _read_held_scopes(options: Options) -> tuple[str, ...] | None:
-    """Return the session's scopes as the deployment tells them, or as it told them at sign-in where it cannot be reached."""
+    """Return the session's scopes as the deployment tells them, or as it told them at sign-in if it cannot be reached."""
     session, deadline = find_session_and_deadline(options.profile, options.timeout)
     try:
         confirmed = Deployment(session.root_url, deadline=deadline, argument=session.argument).confirm(

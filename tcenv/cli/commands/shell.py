@@ -1,4 +1,4 @@
-"""`tcenv shell`."""
+"""Carry out `tcenv shell`: open a subshell with the session loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tcenv signin`: `tcenv login` with the options of the Go tool's `taskcluster signin`, so that start-up files go on
+"""Carry out `tcenv signin`: sign in with the options of the Go tool's `taskcluster signin`, so that start-up files go on
 working."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`tcenv ssh`."""
+"""Carry out `tcenv ssh`: open a shell or run a command on another machine with the session of this one."""
 
 from __future__ import annotations
 

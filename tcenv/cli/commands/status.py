@@ -1,5 +1,5 @@
-"""`tcenv status`: show who is signed in, where, until when and with which scopes. A terminal gets a short form with a bar,
-any other output one plain fact on each line."""
+"""Carry out `tcenv status`: show who is signed in, where, until when and with which scopes. In a terminal, it prints a
+short form with a bar. Elsewhere, it prints one fact on each line."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def run(options: Options) -> int:
 
 def _read_one(options: Options) -> _Facts:
     offline = options.offline
-    # Most often the parts of a session's file are enough.
+    # The session's file is enough, unless a timeout is set: then the full configuration gives the deadline.
     is_enough = offline or (
         options.timeout is None and "TCENV_TIMEOUT" not in os.environ and not index.is_configured("timeout")
     )
@@ -130,7 +130,7 @@ class _Facts:
         self.expires = 0
 
     def fill_from(self, session: Session, offline: bool, deadline: float) -> None:
-        """Read a session as `fill` reads the parts of its file."""
+        """Fill in the facts of a session (see `fill`)."""
         fields = session.encode_fields()
         if session.credentials.certificate:
             fields[environment.CERTIFICATE] = session.credentials.certificate
@@ -297,7 +297,7 @@ class _Report:
             share = min(1.0, left / max(1, expires - created))
             full = max(1, round(share * _BAR_WIDTH))
             colour = "green" if time.time() < renew else "yellow"
-            # A full bar says nothing that the time does not say.
+            # A full bar adds nothing to the time.
             if full < _BAR_WIDTH:
                 bar = "  " + self._out.style("█" * full, colour) + self._out.style("░" * (_BAR_WIDTH - full), "dim")
         self._write_row("expires", value, more=bar)

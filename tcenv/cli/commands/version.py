@@ -1,4 +1,4 @@
-"""`tcenv version`."""
+"""Carry out `tcenv version`: print the version."""
 
 from __future__ import annotations
 

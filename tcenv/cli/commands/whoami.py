@@ -1,4 +1,4 @@
-"""`tcenv whoami`: another name of `tcenv status`."""
+"""Carry out `tcenv whoami`: another name of `tcenv status`."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Command:
 
     @property
     def arguments(self) -> list[tuple[str, str]]:
-        """The rows of help for the argument: how a command line shows it, and what it is."""
+        """The rows of help for the argument: its form on a command line, and its description."""
         if self.argument is None or not self.argument.help:
             return []
         profile, dashes, command = self.argument.metavar.partition(" -- ")

@@ -61,7 +61,7 @@ def _render_section(title: str, rows: Iterable[tuple[str, str]], width: int) -> 
 
 
 def _render_row(label: str, text: str, width: int) -> str:
-    """Render a label with its text beside it, or below it where there is no room."""
+    """Render a label with its text beside it, or below it if there is no room."""
     if width < WIDTH:
         indent = "      "
         return f"  {label}\n" + _fill(text, width, indent)

@@ -1,6 +1,6 @@
 """Declare each option and argument of the command line once: its names, the kind of its value, known values, help and group.
 
-A command takes one by naming it in its `Options` class. The name of the field is the key of the configuration file where
+A command takes one by naming it in its `Options` class. The name of the field is the key of the configuration file if
 there is one."""
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(words: Sequence[str]) -> int | None:
-    """Carry out a command line. Returns its exit status, or None where the full command line has to decide."""
+    """Carry out a command line. Returns its exit status, or None if the full command line must decide."""
     from tcenv.cli.parsing.tables import COMMANDS
 
     found = find(words)
@@ -69,7 +69,7 @@ def _load_member(words: str, of_group: str, alone: str) -> Any:
 
 
 def read(words: Sequence[str], table: Table) -> dict[str, Any] | None:
-    """Read the words behind a command's name. Returns the values of its options by key; None for what is not plain.
+    """Read the words behind a command's name. Returns the values of its options by key, or None if a word is not plain.
 
     The kind of the argument is empty (there is none), `?`, `!` (it is required), `+` (one or more), `--` (a command is
     required behind that) or `!--` (it is required, and what follows it is a command, if anything does)."""
@@ -130,7 +130,7 @@ def _asks_for_help(words: Sequence[str]) -> bool:
 
 
 def _print_help(words: Sequence[str]) -> int | None:
-    """Print the generated help. Returns None where the terminal is narrower than that, or there is none."""
+    """Print the generated help. Returns None if the terminal is narrower than that, or there is none."""
     from tcenv.cli.parsing.tables import GROUPS
     from tcenv.output import measure_width, write_last
 
@@ -151,7 +151,7 @@ def _print_help(words: Sequence[str]) -> int | None:
 
 
 def embolden_heads(text: bytes) -> bytes:
-    """Return a help text with bold heads, where standard output is a terminal that shows them."""
+    """Return a help text with bold heads if standard output is a terminal that shows them."""
     if not os.isatty(1) or os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
         return text
     lines = text.split(b"\n")

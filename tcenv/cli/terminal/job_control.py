@@ -11,8 +11,8 @@ from tcenv.errors import UsageError
 
 
 def require_foreground(command: str) -> None:
-    """Raise UsageError where an interactive shell, which names itself in `__TCENV_FUNCTION`, runs its function for
-    `tcenv COMMAND &`. tcenv is in the shell's own process group only there and in a pipeline."""
+    """Raise UsageError if an interactive shell, which names itself in `__TCENV_FUNCTION`, runs its function for `tcenv
+    COMMAND &`. tcenv is in the shell's own process group only there and in a pipeline."""
     if cli.from_function in ("", "1") or os.getpgrp() != os.getppid() or _is_in_pipeline():
         return
     raise UsageError(

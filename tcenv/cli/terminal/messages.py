@@ -54,11 +54,11 @@ class StyledStream:
 
     @property
     def width(self) -> int:
-        """The terminal's columns, which a resize changes; 0 where there is no terminal."""
+        """The terminal's columns, which a resize changes; 0 if there is no terminal."""
         return output.measure_width(self.stream.fileno()) if self.stream is not None and self.is_terminal else 0
 
     def transliterate(self, text: str) -> str:
-        """Return `text` with ASCII in place of our own typography, where the locale is C."""
+        """Return `text` with ASCII in place of our own typography, if the locale is C."""
         return text.translate(_TO_ASCII) if self._is_ascii else text
 
     def style(self, text: str, style: str) -> str:

@@ -27,7 +27,7 @@ _ELSEWHERE = ("SSH_CONNECTION", "REMOTE_CONTAINERS", "VSCODE_IPC_HOOK_CLI")
 
 
 class SignInProgress:
-    """The `Progress` of the sign-in flow for a terminal, or for a log where stderr is no terminal."""
+    """The `Progress` of the sign-in flow for a terminal, or for a log if stderr is no terminal."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile

@@ -14,7 +14,7 @@ from tcenv.shells.detect import UndetectedShell, choose_shell
 
 
 def render_statements(change: Mapping[str, str | None], shell: str | None) -> bytes:
-    """Return the statements that make `change` in `shell` (None: the shell that runs tcenv, or sh where none does). Raises
+    """Return the statements that make `change` in `shell` (None: the shell that runs tcenv, or sh if none does). Raises
     UsageError."""
     try:
         name = choose_shell(shell)
@@ -47,7 +47,7 @@ def _join_names(names: Iterable[str]) -> str:
 
 
 def warn_if_others_can_read(change: Mapping[str, str | None]) -> None:
-    """Warn where standard output is a file that other users may read, and `change` holds a token."""
+    """Warn if standard output is a file that other users may read, and `change` holds a token."""
     if change.get(environment.ACCESS_TOKEN) and output.is_readable_by_others():
         messages.warn(
             "Other users can read the file that receives this token. Set umask 077 and create the file again."

@@ -66,8 +66,8 @@ def set_encoding() -> None:
 
 
 def _find_encoding_on_windows() -> str | None:
-    """Return the encoding by which the reader of a pipe decodes: UTF-8 in the shells of MSYS2 and Git, else that of the console.
-    Returns None where the user has chosen one, or where there is no console."""
+    """Return the encoding by which the reader of a pipe decodes: UTF-8 in the shells of MSYS2 and Git, else that of the
+    console. Returns None if the user has chosen one, or if there is no console."""
     environ = os.environ
     if environ.get("PYTHONIOENCODING") or sys.flags.utf8_mode:
         return None
