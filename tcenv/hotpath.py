@@ -15,23 +15,30 @@ from tcenv.shells import environment, load_shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Collection, Mapping
 
     from tcenv.errors import Announce
     from tcenv.sessions.session_file import Parts
 
-# The options of each command on the hot path, with their keys.
-_LOGIN = {"--shell": "shell"}
-_EXEC = {"--scope": "scopes", "--for": "term", "--as": "purpose"}
-_ENV = {**_LOGIN, **_EXEC}
+# The options of each command on the hot path.
+_LOGIN = ("--shell",)
+_EXEC = ("--scope", "--for", "--as")
+_ENV = (*_LOGIN, *_EXEC)
 # Options of a run with a proxy that need no check before the command starts.
-_PROXY_FLAGS = {
-    "--proxy": "proxy",
-    "--read-only": "read_only",
-    "--unsigned": "unsigned",
-    "--allow-credentials": "allow_credentials",
-}
+_PROXY_FLAGS = ("--proxy", "--read-only", "--unsigned", "--allow-credentials")
+
+
+class _Options:
+    """The profile and the options that a command line gives."""
+
+    __slots__ = ("profile", "purpose", "scopes", "shell", "term")
+
+    def __init__(self) -> None:
+        self.profile: str | None = None
+        self.shell: str | None = None
+        self.scopes: list[str] = []
+        self.term: str | None = None
+        self.purpose: str | None = None
 
 
 def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None], announce: Announce) -> int | None:
@@ -42,12 +49,12 @@ def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None],
         command = arguments[0]
         if command == "exec":
             return _run_exec(arguments[1:], announce)
-        profile, options = _parse(arguments[1:], _LOGIN if command == "login" else _ENV)
+        options = _parse(arguments[1:], _LOGIN if command == "login" else _ENV)
         if command == "login" and os.isatty(1):
             return None
-        found, file = live_session.find(profile, for_signing_in=command == "login")
+        found, file = live_session.find(options.profile, for_signing_in=command == "login")
         fields, change = _narrow(found, file, options)
-        output.write_last(render_statements(change, options.get("shell")))
+        output.write_last(render_statements(change, options.shell))
     except Exception:  # the full command line explains any failure
         return None
     if command == "login" and os.isatty(2):
@@ -55,9 +62,8 @@ def run(arguments: list[str], report_reuse: Callable[[Mapping[str, str]], None],
     return 0
 
 
-def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, dict[str, Any]]:
-    profile = None
-    options: dict[str, Any] = {}
+def _parse(arguments: list[str], takes: Collection[str]) -> _Options:
+    options = _Options()
     rest = iter(arguments)
     for argument in rest:
         if argument.startswith("-"):
@@ -66,27 +72,30 @@ def _parse(arguments: list[str], takes: Mapping[str, str]) -> tuple[str | None, 
                 value = next(rest, "")
             if name not in takes or not value or (not equals and value.startswith("-")):
                 raise HandOver
-            key = takes[name]
-            if key == "scopes":
-                options.setdefault(key, []).append(value)
+            if name == "--shell":
+                options.shell = value
+            elif name == "--scope":
+                options.scopes.append(value)
+            elif name == "--for":
+                options.term = value
             else:
-                options[key] = value
-        elif profile is not None:
+                options.purpose = value
+        elif options.profile is not None:
             raise HandOver
         else:
-            profile = argument
-    return profile, options
+            options.profile = argument
+    return options
 
 
-def _narrow(found: Parts, file: str, options: Mapping[str, Any]) -> tuple[Mapping[str, str], dict[str, str | None]]:
+def _narrow(found: Parts, file: str, options: _Options) -> tuple[Mapping[str, str], dict[str, str | None]]:
     """Return the fields to load, and the change that loads them. They are those of the session in `file`, or of
     temporary credentials that are made from it."""
-    if not options.keys() & {"scopes", "term", "purpose"}:
+    if not (options.scopes or options.term or options.purpose):
         return found[0], environment.make_loading(found[0], os.environ, file=file)
-    scopes, term = options.get("scopes", ()), options.get("term")
-    if "purpose" in options:
+    scopes, term = options.scopes, options.term
+    if options.purpose:
         known = index.read()
-        purpose = known and known.find_purpose(found[0]["TCENV_PROFILE"], options["purpose"])
+        purpose = known and known.find_purpose(found[0]["TCENV_PROFILE"], options.purpose)
         if not purpose or scopes:
             raise HandOver
         scopes, term = purpose[0], term or purpose[1]
@@ -119,17 +128,24 @@ def _run_exec(arguments: list[str], announce: Announce) -> int | None:
         return None
     cut = arguments.index("--")
     before, command = arguments[:cut], arguments[cut + 1 :]
-    flags = {_PROXY_FLAGS[word] for word in before if word in _PROXY_FLAGS}
-    if not command or (flags and "proxy" not in flags):
+    flags = {word for word in before if word in _PROXY_FLAGS}
+    if not command or (flags and "--proxy" not in flags):
         return None
-    profile, options = _parse([word for word in before if word not in _PROXY_FLAGS], {} if flags else _EXEC)
-    found, file = live_session.find(profile, for_signing_in=True)
+    options = _parse([word for word in before if word not in _PROXY_FLAGS], () if flags else _EXEC)
+    found, file = live_session.find(options.profile, for_signing_in=True)
     if flags and session_file.ITEM in found[0]:
         raise HandOver
     if flags:
         from tcenv.proxy.start import run_command
 
-        run_command(found[0], flags, command, announce)
+        run_command(
+            found[0],
+            command,
+            announce,
+            unsigned="--unsigned" in flags,
+            read_only="--read-only" in flags,
+            allow_credentials="--allow-credentials" in flags,
+        )
     _, change = _narrow(found, file, options)
     from tcenv.shells.process import replace_process
 

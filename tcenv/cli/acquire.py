@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import paths
 from tcenv.cli.terminal import messages
@@ -23,6 +23,9 @@ from tcenv.sessions.recovery import recover
 from tcenv.sessions.session import ENDED, Session
 from tcenv.sessions.stores import Store, load_session, open_store
 from tcenv.signin.flow import ensure_session
+
+if TYPE_CHECKING:
+    from tcenv.cli.run_options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -64,23 +67,25 @@ class SessionOptions(NamedTuple):
     retry: bool = False
 
     @classmethod
-    def from_options(cls, options: Any) -> SessionOptions:
-        """Take them from a command's options."""
+    def from_options(cls, options: RunOptions) -> SessionOptions:
+        """Take them from the options of `exec`, `shell` or `ssh`."""
         return cls(
             options.profile,
             Overrides.from_options(options)._replace(scopes=()),
             options.scopes,
-            getattr(options, "duration", None),
+            options.duration,
             options.purpose,
-            getattr(options, "no_login", False),
-            getattr(options, "reset", False) or bool(profiles.read_flag("TCENV_RESET")),
-            getattr(options, "retry", False) or bool(profiles.read_flag("TCENV_RETRY")),
+            options.no_login,
+            options.reset,
+            options.retry,
         )
 
 
 def open_session(options: SessionOptions) -> OpenedSession:
     """Return the session that the options choose, and sign in first if there is none. Raises NotSignedIn if `--no-login`
     forbids that."""
+    reset = options.reset or bool(profiles.read_flag("TCENV_RESET"))
+    retry = options.retry or bool(profiles.read_flag("TCENV_RETRY"))
     options = apply_purpose(options)
     scopes, term, overrides = options.scopes, options.duration, options.overrides
     store = open_store(profiles.read_store_name(), messages.warn)
@@ -95,7 +100,7 @@ def open_session(options: SessionOptions) -> OpenedSession:
         expires = overrides.expires or (term if options.purpose else None)
         profile = resolve_for_sign_in(options.profile, overrides._replace(expires=expires, scopes=scopes))
     progress = SignInProgress(profile)
-    session = ensure_session(profile, store, progress, reset=options.reset, retry=options.retry)
+    session = ensure_session(profile, store, progress, reset=reset, retry=retry)
     if progress.is_new:
         warn_of_plain_disk(store)
         if not store.keeps:

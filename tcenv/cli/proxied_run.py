@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tcenv import core_dumps, paths
 from tcenv.cli.acquire import OpenedSession, SessionOptions, apply_purpose, open_session
@@ -41,7 +41,7 @@ _AGENT_LOG = "agent-calls.log"
 
 
 class ProxyOptions(NamedTuple):
-    """The options of a run with a proxy."""
+    """The options of a run with a proxy. A command leaves out those that it lacks."""
 
     proxy: bool = False
     learn: bool = False
@@ -53,12 +53,6 @@ class ProxyOptions(NamedTuple):
     allow_credentials: bool = False
     agent: bool = False
     container: bool = False
-
-    @classmethod
-    def from_options(cls, options: object) -> ProxyOptions:
-        """Take them from a command's options. An option that the command lacks gets its default."""
-        defaults: dict[str, Any] = cls._field_defaults
-        return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
 
     def check(self) -> None:
         """Raise UsageError if one option needs another."""

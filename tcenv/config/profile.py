@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcenv.config import config_file, default_client_name, purposes
 from tcenv.config.purposes import Purpose
@@ -25,6 +25,36 @@ __all__ = [
     "read_store_name",
     "resolve",
 ]
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class SignInOptions(Protocol):
+        """The options of a command line that override every key of a profile."""
+
+        @property
+        def root_url(self) -> str | None: ...
+        @property
+        def name(self) -> str | None: ...
+        @property
+        def scopes(self) -> tuple[str, ...]: ...
+        @property
+        def expires(self) -> str | None: ...
+        @property
+        def description(self) -> str | None: ...
+        @property
+        def flow(self) -> str | None: ...
+        @property
+        def port(self) -> int | None: ...
+        @property
+        def timeout(self) -> str | None: ...
+        @property
+        def browser(self) -> str | None: ...
+        @property
+        def no_browser(self) -> bool: ...
+        @property
+        def no_self_delete(self) -> bool: ...
+
 
 # The longest time of the system's timers (seconds).
 _MAX_WAIT = 20 * 86400
@@ -96,10 +126,21 @@ class Overrides(NamedTuple):
     no_self_delete: bool = False
 
     @classmethod
-    def from_options(cls, options: object) -> Overrides:
-        """Take the overrides from a command's options. An option that the command lacks gets its default."""
-        defaults: dict[str, Any] = cls._field_defaults
-        return cls(**{key: getattr(options, key, default) for key, default in defaults.items()})
+    def from_options(cls, options: SignInOptions) -> Overrides:
+        """Take the overrides from the options of a command."""
+        return cls(
+            options.root_url,
+            options.name,
+            options.scopes,
+            options.expires,
+            options.description,
+            options.flow,
+            options.port,
+            options.timeout,
+            options.browser,
+            options.no_browser,
+            options.no_self_delete,
+        )
 
     def get_given(self) -> dict[str, Any]:
         """Return the given options, by configuration key."""

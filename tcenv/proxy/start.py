@@ -16,7 +16,7 @@ from tcenv.shells.environment import CLIENT_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
     from tcenv.errors import Announce
@@ -41,15 +41,39 @@ class PreparedRun:
 
 
 def run_command(
-    fields: Mapping[str, str], flags: Collection[str], command: Sequence[str], announce: Announce
+    fields: Mapping[str, str],
+    command: Sequence[str],
+    announce: Announce,
+    *,
+    unsigned: bool,
+    read_only: bool,
+    allow_credentials: bool,
 ) -> NoReturn:
-    """Run `command` behind a proxy for the session with these `fields`, and exit with the command's status. `flags` are
-    the proxy's options. `announce` gets messages for the user.
+    """Run `command` behind a proxy for the session with these `fields`, and exit with the command's status. `announce` gets
+    messages for the user.
 
     Raises TcenvError only before the command has started."""
-    prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned="unsigned" in flags)
+    prepared = PreparedRun(sockets.bind(), fields, os.environ, unsigned=unsigned)
     held = RunPort(prepared.sockets)
-    background = Background(prepared.sockets, lambda: _make_service(prepared, fields, flags, announce), announce, held)
+
+    def make_service() -> Service:
+        """Create the service on the proxy's thread. It reads the session from the store again."""
+        from tcenv.config.profile import read_store_name
+        from tcenv.proxy.server import Service
+        from tcenv.sessions.session import Session
+        from tcenv.sessions.stores import open_store
+
+        return Service(
+            sockets=prepared.sockets,
+            run=prepared.run,
+            store=open_store(read_store_name()),
+            initial_session=Session.from_parts(dict(fields), None, []),
+            announce=announce,
+            read_only=read_only,
+            allow_credentials=allow_credentials,
+        )
+
+    background = Background(prepared.sockets, make_service, announce, held)
     status = 1
     try:
         held.adopt_orphans()
@@ -63,23 +87,3 @@ def run_command(
         announce(f"{command[0]} could not be run ({type(error).__name__}).", None)
     finally:
         exit_now(status)
-
-
-def _make_service(
-    prepared: PreparedRun, fields: Mapping[str, str], flags: Collection[str], announce: Announce
-) -> Service:
-    """Create the service on the proxy's thread. It reads the session from the store again."""
-    from tcenv.config.profile import read_store_name
-    from tcenv.proxy.server import Service
-    from tcenv.sessions.session import Session
-    from tcenv.sessions.stores import open_store
-
-    return Service(
-        sockets=prepared.sockets,
-        run=prepared.run,
-        store=open_store(read_store_name()),
-        initial_session=Session.from_parts(dict(fields), None, []),
-        announce=announce,
-        read_only="read_only" in flags,
-        allow_credentials="allow_credentials" in flags,
-    )

@@ -98,12 +98,12 @@ def test_the_hot_path_agrees_with_the_full_command_line(words: list[str]) -> Non
     if takes is None:
         return
     try:
-        profile, options = hotpath._parse(words[1:], takes)
+        options = hotpath._parse(words[1:], takes)
     except hotpath.HandOver:  # type: ignore[attr-defined]
         return
-    keys = {"term": "duration"}
-    values = {keys.get(key, key): tuple(value) if key == "scopes" else value for key, value in options.items()}
-    assert read_in_full(words) == (words[0], plain_reader.load_options_class(words[0])(profile=profile, **values))
+    values = {"profile": options.profile, "shell": options.shell, "scopes": tuple(options.scopes)}
+    values |= {"purpose": options.purpose, "duration": options.term} if words[0] == "env" else {}
+    assert read_in_full(words) == (words[0], plain_reader.load_options_class(words[0])(**values))
 
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck))

@@ -10,6 +10,7 @@ from tcenv.cli.terminal import messages
 from tcenv.cli.terminal.command_line import list_option_words, render_command_line
 from tcenv.cli.terminal.shell_output import print_change, render_statements, warn_if_others_can_read
 from tcenv.config import profile as profiles
+from tcenv.config.profile import Overrides
 from tcenv.errors import UsageError
 from tcenv.output import write_last
 from tcenv.sessions import temporary
@@ -53,7 +54,9 @@ def run(options: Options) -> int:
     if form is None:
         render_statements({}, shell)
     session = find_live_session(options.profile, stored=True)
-    choice = apply_purpose(SessionOptions.from_options(options))
+    choice = apply_purpose(
+        SessionOptions(options.profile, Overrides(), options.scopes, options.duration, options.purpose)
+    )
     scopes, term = choice.scopes, choice.duration
     if scopes or term:
         change = temporary.make_loading(session, scopes, term, messages.note)

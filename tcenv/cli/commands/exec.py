@@ -48,7 +48,19 @@ def run(options: Options) -> int:
     """Replace this process by the command with the session loaded, or run the command with its own proxy and return its
     status."""
     command = list(options.command)
-    choice, proxy = SessionOptions.from_options(options), proxied_run.ProxyOptions.from_options(options)
+    choice = SessionOptions.from_options(options)
+    proxy = proxied_run.ProxyOptions(
+        proxy=options.proxy,
+        learn=options.learn,
+        save=options.save,
+        listen=options.listen,
+        log=options.log,
+        read_only=options.read_only,
+        unsigned=options.unsigned,
+        allow_credentials=options.allow_credentials,
+        agent=options.agent,
+        container=options.container,
+    )
     if not any(proxy):
         session, change = load_session_and_change(choice)
         environ = drop_whole_token(change, os.environ, session.credentials.access_token)

@@ -58,7 +58,15 @@ def run(options: Options) -> int:
     overrides = Overrides.from_options(options)
     profile = _resolve(options.profile, overrides)
     if options.purpose:
-        return _load_purpose(SessionOptions.from_options(options), options.shell, profile.argument)
+        choice = SessionOptions(
+            options.profile,
+            overrides._replace(scopes=()),
+            options.scopes,
+            purpose=options.purpose,
+            reset=options.reset,
+            retry=options.retry,
+        )
+        return _load_purpose(choice, options.shell, profile.argument)
     reset = options.reset or bool(profiles.read_flag("TCENV_RESET"))
     retry = options.retry or bool(profiles.read_flag("TCENV_RETRY"))
     return load(profile, overrides, options.shell, reset=reset, retry=retry)

@@ -13,6 +13,7 @@ from tcenv.cli.acquire import SessionOptions
 from tcenv.cli.terminal import job_control, messages
 from tcenv.cli.terminal.command_line import READ, list_option_words
 from tcenv.cli.terminal.shell_output import render_statements, warn_if_others_can_read
+from tcenv.config.profile import Overrides
 from tcenv.errors import Hint, UsageError
 from tcenv.output import write_unbuffered
 from tcenv.proxy.held_port import SessionPort
@@ -64,8 +65,21 @@ def run(options: Options) -> int:
         raise UsageError(f"{options.output} already exists.", "Name a new file: it is removed at the end.")
     render_statements({}, options.shell)
     proxy_run = proxied_run.prepare(
-        SessionOptions.from_options(options),
-        proxied_run.ProxyOptions.from_options(options),
+        SessionOptions(
+            options.profile,
+            Overrides(root_url=options.root_url),
+            options.scopes,
+            options.duration,
+            options.purpose,
+            options.no_login,
+        ),
+        proxied_run.ProxyOptions(
+            listen=options.listen,
+            log=options.log,
+            read_only=options.read_only,
+            unsigned=options.unsigned,
+            allow_credentials=options.allow_credentials,
+        ),
         port=options.port or 0,
         run_only=False,
     )

@@ -49,7 +49,15 @@ def run(options: Options) -> int:
     shell = load_shell(choose_shell(options.shell))
     subshell.find_program(shell)
     _refuse_nesting(options)
-    choice, proxy = SessionOptions.from_options(options), proxied_run.ProxyOptions.from_options(options)
+    choice = SessionOptions.from_options(options)
+    proxy = proxied_run.ProxyOptions(
+        proxy=options.proxy,
+        listen=options.listen,
+        log=options.log,
+        read_only=options.read_only,
+        unsigned=options.unsigned,
+        allow_credentials=options.allow_credentials,
+    )
     if any(proxy):
         return proxied_run.execute_subshell(choice, proxy, shell)
     session, change = load_session_and_change(choice)

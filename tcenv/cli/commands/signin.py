@@ -48,7 +48,14 @@ def run(options: Options) -> int:
     if options.check:
         return _check(options, shell)
     named = bool(options.name or os.environ.get(VARIABLES["name"]))
-    overrides = Overrides.from_options(options)
+    overrides = Overrides(
+        options.root_url,
+        options.name,
+        options.scopes,
+        options.expires,
+        port=options.port,
+        timeout=options.timeout,
+    )
     if not named:
         overrides = overrides._replace(name=_NAME)
     profile = resolve_for_sign_in(options.profile, overrides)

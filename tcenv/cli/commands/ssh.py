@@ -37,7 +37,9 @@ class Options(RunOptions):
 
 def run(options: Options) -> int:
     """Run the login shell of `host`, or the `command`, with a proxy on this machine, and return its status."""
-    proxy = proxied_run.ProxyOptions.from_options(options)
+    proxy = proxied_run.ProxyOptions(
+        log=options.log, read_only=options.read_only, allow_credentials=options.allow_credentials
+    )
     return remote_run.execute(
         SessionOptions.from_options(options), proxy, options.host, options.ssh_options, options.command
     )
