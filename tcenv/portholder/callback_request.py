@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import _socket
 
+# `hmac` uses this function if OpenSSL is missing. Importing `hmac` would load OpenSSL.
+from _operator import _compare_digest
+
 from tcenv.deployment.patterns import ACCESS_TOKEN, CLIENT_ID
 
 _LONGEST_LINE = 8192
@@ -32,9 +35,6 @@ class Refused(Exception):
 
 def is_same(text: str, secret: str) -> bool:
     """Compare two ASCII texts in constant time."""
-    # `hmac` uses this function if OpenSSL is missing. Importing `hmac` would load OpenSSL.
-    from _operator import _compare_digest
-
     return bool(_compare_digest(text.encode("ascii"), secret.encode("ascii")))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+from tcenv.portholder.leftovers import Leftovers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tcenv.portholder.late_answer import LateAnswer
-    from tcenv.portholder.leftovers import Leftovers
     from tcenv.portholder.messages import Table
 
 # The longest time to hold the port of `tcenv proxy`, in seconds.
@@ -32,8 +33,6 @@ class Claim:
         if self.kind == "proxy":
             seconds = min(float(details.get("until", "0")) - time.time(), _LONGEST)
         elif self.kind == "run":
-            from tcenv.portholder.leftovers import Leftovers
-
             self._leftovers = Leftovers(details.get("address", ""), details.get("processes", ""))
         self._end = time.monotonic() + seconds
 

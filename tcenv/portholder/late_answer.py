@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from tcenv.portholder import messages
+from tcenv.portholder.callback_request import is_same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ class LateAnswer:
 
     def serve(self, path: str, connection: PageConnection) -> bool:
         """Send the page at `path` to the connection, now or once it is ready. Returns False for any other path."""
-        from tcenv.portholder.callback_request import is_same
-
         for own in (self.page, self.detour):
             if is_same(path, own):
                 self._waiting.append((own, connection))

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 
+from tcenv.text import replace_unprintable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +105,5 @@ def _do_nothing(number: int, frame: object) -> None:
 
 
 def _refuse(name: str, reason: str, status: int) -> int:
-    from tcenv.text import replace_unprintable
-
     print(replace_unprintable(f"tcenv: {name}: {reason}"), file=sys.stderr)
     return status

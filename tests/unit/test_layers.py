@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tcenv.shells import SHELLS
+
 PACKAGE = Path(__file__).parents[2] / "tcenv"
-# From the top. Packages on one line are on the same layer.
-LAYERS = (
-    ("__main__",),
-    ("hotpath", "cli"),
-    ("prompt_hook",),
-    ("api",),
-    ("remote", "containers"),
-    ("proxy",),
-    ("signin",),
-    ("config",),
-    ("sessions",),
-    ("portholder",),
-    ("deployment",),
-    ("shells",),
-    (
-        *("resources", "output", "core_dumps", "loopback", "peer", "files", "locks", "paths", "errors", "text"),
-        *("signals", "verbosity", "macos"),
-    ),
-    ("__init__",),
+# From the top, in the order of docs/design.md. Each package and each common module is a layer of its own.
+PACKAGES = (
+    *("__main__", "hotpath", "cli", "prompt_hook", "api", "remote", "containers", "proxy", "signin", "config"),
+    *("sessions", "portholder", "deployment", "shells"),
 )
-HEIGHT = {package: len(LAYERS) - number for number, packages in enumerate(LAYERS) for package in packages}
+COMMON = (
+    *("macos", "output", "loopback", "verbosity", "files", "paths", "locks", "core_dumps", "peer", "resources"),
+    *("signals", "errors", "text"),
+)
+LAYERS = (*PACKAGES, *COMMON, "__init__")
+HEIGHT = {package: -number for number, package in enumerate(LAYERS)}
 LONGEST = 400
+SHORTEST = 30
+SHELL_MODULES = {f"tcenv.shells.{shell}" for shell in SHELLS}
 
 MODULES = {
     ".".join(("tcenv", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
@@ -56,8 +51,10 @@ def get_package(module: str) -> str:
 def is_upward(package: str, other: str) -> bool:
     if "sandbox" in (package, other):
         return package != other and (package, other) != ("cli", "sandbox")
+    if (package, other) == ("hotpath", "cli"):
+        return True
     # `tcenv` itself offers the Python API and its errors, and imports them lazily.
-    return HEIGHT.get(other, 0) > HEIGHT[package] and (package, other) not in (
+    return HEIGHT[other] > HEIGHT[package] and (package, other) not in (
         ("__init__", "api"),
         ("__init__", "errors"),
     )
@@ -92,7 +89,20 @@ def test_imports_only_go_down() -> None:
 
 
 def test_every_package_has_a_layer() -> None:
-    assert {get_package(module) for module in MODULES} - set(HEIGHT) == {"sandbox"}
+    assert {get_package(module) for module in MODULES} - {"sandbox"} == set(HEIGHT)
+    assert len(HEIGHT) == len(LAYERS)
+
+
+def test_packages_beside_each_other_do_not_import_each_other() -> None:
+    assert is_upward("containers", "remote")
+    assert is_upward("hotpath", "cli") and is_upward("cli", "hotpath")
+
+
+def test_the_documentation_lists_the_layers() -> None:
+    text = (PACKAGE.parent / "docs/design.md").read_text().partition("## Packages")[2].partition("##")[0]
+    assert tuple(re.findall(r"^\| `(\w+)(?:/|\.py)` \|", text, re.MULTILINE)) == (*PACKAGES, "sandbox")
+    common = next(line for line in text.splitlines() if line.startswith("| common modules"))
+    assert tuple(re.findall(r"`(\w+)`", common)) == COMMON
 
 
 def test_no_import_cycle() -> None:
@@ -110,6 +120,28 @@ def test_no_module_has_more_than_400_lines() -> None:
         module: lines for module, path in MODULES.items() if (lines := len(path.read_text().splitlines())) > LONGEST
     }
     assert long == {}
+
+
+# Why a module has few lines. Python prescribes `__init__.py` and `__main__.py`, and each command and each shell has a module.
+SMALL = {
+    "tcenv.cli.terminal.job_control": "two commands use it, and no other module knows process groups",
+    "tcenv.deployment.patterns": "the port holder uses it too, and imports little",
+    "tcenv.portholder.hold_ports": "is a script of its own, which `python -I -S` runs",
+    "tcenv.proxy.probe": "`tcenv ssh` uses it without aiohttp",
+    "tcenv.resources": "the packages above use it, and it belongs to none of them",
+}
+
+
+def test_a_small_module_has_a_reason() -> None:
+    small = {
+        module
+        for module, path in MODULES.items()
+        if path.name not in ("__init__.py", "__main__.py")
+        and not module.startswith("tcenv.cli.commands.")
+        and module not in SHELL_MODULES
+        and len(path.read_text().splitlines()) < SHORTEST
+    }
+    assert small == set(SMALL)
 
 
 # A docstring that begins with one of these says what a function is, not what it does (see PEP 257).
@@ -140,15 +172,15 @@ def is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 LIGHT = {
     "tcenv", "tcenv.__main__", "tcenv.hotpath", "tcenv.prompt_hook", "tcenv.cli.parsing.plain_reader",
     "tcenv.cli.terminal.exit_status", "tcenv.config.completion_names", "tcenv.errors", "tcenv.files", "tcenv.output",
-    "tcenv.paths", "tcenv.peer", "tcenv.proxy.start", "tcenv.sessions.expansions", "tcenv.sessions.session_file",
-    "tcenv.sessions.temporary", "tcenv.text",
+    "tcenv.paths", "tcenv.peer", "tcenv.portholder.callback_request", "tcenv.portholder.client", "tcenv.proxy.start",
+    "tcenv.sessions.expansions", "tcenv.sessions.session_file", "tcenv.sessions.temporary", "tcenv.shells",
+    "tcenv.shells.posix", "tcenv.shells.secrets_in_environment", "tcenv.text",
 }  # fmt: skip
-LIGHT_PACKAGES = {"shells", "portholder"}
 # Libraries whose import a command can feel, and those that only some systems have.
 SLOW = {
     "asyncio", "certifi", "ctypes", "dataclasses", "getpass", "hashlib", "hmac", "html", "http", "jeepney", "json",
-    "keyring", "rich", "secrets", "secretstorage", "shutil", "socket", "ssl", "subprocess", "taskcluster",
-    "threading", "tomlkit", "tomllib", "traceback", "typer", "urllib.request", "webbrowser",
+    "keyring", "rich", "secrets", "secretstorage", "shellingham", "shutil", "socket", "ssl", "subprocess",
+    "taskcluster", "threading", "tomlkit", "tomllib", "traceback", "typer", "urllib.request", "webbrowser",
 }  # fmt: skip
 OF_SOME_SYSTEMS = {"_hashlib", "fcntl", "msvcrt", "pwd", "resource", "termios"}
 
@@ -188,7 +220,7 @@ def test_an_import_inside_a_function_delays_a_slow_library() -> None:
     culprits = [
         f"{module}:{line}: move the import of {name} to the top"
         for module in MODULES
-        if module not in LIGHT and get_package(module) not in (*LIGHT_PACKAGES, "sandbox")
+        if module not in LIGHT and get_package(module) != "sandbox"
         for line, name in find_late_imports(module)
         if not (find_libraries(name, known) - find_libraries(module, known)) & (SLOW | OF_SOME_SYSTEMS)
     ]
@@ -218,16 +250,19 @@ def find_modules(name: str, known: dict[str, set[str]]) -> set[str]:
     return known[name]
 
 
-# Further modules of `env`, `login` and `exec` that avoid the slow import of `typing`.
+# Further modules of `env`, `login` and `exec`, and those of the port holder, that avoid the slow import of `typing`. On
+# Windows, `exec` imports `tcenv.shells.windows`.
 WITHOUT_TYPING = {
     "tcenv.config.index", "tcenv.config.live_session", "tcenv.deployment.scopes", "tcenv.deployment.temporary",
-    "tcenv.proxy.background", "tcenv.proxy.child_environment", "tcenv.proxy.held_port", "tcenv.proxy.sockets",
-    "tcenv.sessions.name_series", "tcenv.signals",
+    "tcenv.portholder.answers", "tcenv.portholder.claims", "tcenv.portholder.holder", "tcenv.portholder.late_answer",
+    "tcenv.portholder.loop", "tcenv.portholder.messages", "tcenv.proxy.background", "tcenv.proxy.child_environment",
+    "tcenv.proxy.held_port", "tcenv.proxy.sockets", "tcenv.sessions.name_series", "tcenv.shells.child",
+    "tcenv.shells.environment", "tcenv.shells.process", "tcenv.shells.windows", "tcenv.signals",
 }  # fmt: skip
 
 
 def test_only_the_hot_path_avoids_typing() -> None:
     without = {module for module, path in MODULES.items() if "TYPE_CHECKING = False" in path.read_text()}
-    allowed = LIGHT | WITHOUT_TYPING | {module for module in MODULES if get_package(module) in LIGHT_PACKAGES}
+    allowed = LIGHT | WITHOUT_TYPING | SHELL_MODULES
     assert without - allowed == set()
     assert WITHOUT_TYPING - without == set()
