@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tcenv import paths
 from tcenv.deployment.credentials import Credentials
 from tcenv.errors import DamagedSession
 from tcenv.sessions.session import Session
@@ -56,6 +58,11 @@ class TestEveryStore:
 
     def test_a_store_has_its_name(self, reopen: Reopen, request: pytest.FixtureRequest) -> None:
         assert reopen().name == request.node.callspec.params["reopen"]
+
+    def test_code_that_opens_no_store_finds_its_files(self, reopen: Reopen, keeps: bool) -> None:
+        store = reopen()
+        found = paths.find_store(store.name)
+        assert found == ((store.name, os.path.dirname(store.get_path("work"))) if keeps else None)
 
     def test_a_new_store_is_empty(self, reopen: Reopen) -> None:
         store = reopen()
