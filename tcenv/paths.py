@@ -70,7 +70,7 @@ def runtime_directory() -> str | None:
 
 
 def find_store(choice: str) -> tuple[str, str] | None:
-    """Return the name and the directory of the store that `choice` means, without opening it. Returns None where only
+    """Return the name and the directory of the store that `choice` means, without opening it. Returns None if only
     opening it can tell: for `none`, without a runtime directory, or if another user holds the one in shared memory.
     Raises Unsafe as `runtime_directory` does."""
     if choice == "file":

@@ -203,8 +203,8 @@ def remember(session: Session, page_name: str, *, made: bool = True, place: str 
     """Remember the client that the page made for the requested `page_name`. If the client has another name, remember that
     `page_name` is taken.
 
-    `made` says that the client is new (the older page may have reset an existing one), `place` where its session is (see
-    `stores.compute_store_id`)."""
+    `made` says that the client is new (the older page may have reset an existing one). `place` is the id of the store
+    that keeps its session (see `stores.compute_store_id`)."""
     client_id = session.credentials.client_id
     given = name_series.get_name(client_id, page_name)
     if given != page_name:

@@ -1,5 +1,6 @@
-"""Write what is made from the declaration of the command line: completion, man pages, the reference, help texts and the plain
-reader's tables. `make generated` runs it, never a command. A test fails when a file is out of date."""
+"""Write the files that are generated from the declaration of the command line: completion, man pages, the reference,
+help texts and the plain reader's tables. `make generated` runs it, never a command. A test fails when a file is out of
+date."""
 
 from __future__ import annotations
 
