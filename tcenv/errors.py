@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    # Tells the user a sentence, and what to do next if there is a hint.
+    # Prints a sentence for the user, and the hint if there is one.
     Announce = Callable[[str, "Hint | None"], None]
 
 
@@ -51,8 +51,8 @@ def make_login_command(argument: str, *more: str) -> tuple[str, ...]:
 
 
 class TcenvError(Exception):
-    """Something went wrong. `message` is one sentence for the user, `hint` what to do next (a text is a hint without a
-    command)."""
+    """Something went wrong. `message` is one sentence for the user, and `hint` the next step (a text is a hint
+    without a command)."""
 
     exit_code = 1
 

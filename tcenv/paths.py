@@ -99,7 +99,7 @@ def shared_memory_directory() -> str:
 
 
 def describe_squatter() -> str | None:
-    """Say what is wrong with the directory in shared memory, which anybody may have made; None if nothing is."""
+    """Return the problem with the directory in shared memory, which anybody may have made, or None."""
     if not hasattr(os, "geteuid"):
         return None
     try:

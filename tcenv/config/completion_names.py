@@ -54,7 +54,7 @@ def _print(names: Iterable[str]) -> int:
 def _list_configured(
     from_index: Callable[[Index], Iterable[Found]], from_file: Callable[[Configuration], Iterable[Found]]
 ) -> Iterable[Found]:
-    """Return what is configured, from the index, or from the configuration if the index is not current."""
+    """Return the configured names from the index, or from the configuration if the index is not current."""
     try:
         known = index.read()
         return from_index(known) if known else ()

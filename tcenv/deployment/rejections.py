@@ -29,5 +29,5 @@ _REJECTIONS = {
 
 
 def find_rejection(message: str) -> Rejection | None:
-    """Return what the message of an AuthenticationFailed means, or None if it is not known."""
+    """Return the meaning of the message of an AuthenticationFailed, or None if it is unknown."""
     return next((rejection for phrase, rejection in _REJECTIONS.items() if phrase in message), None)

@@ -1,4 +1,4 @@
-"""Choose what to sign a request with: the session that is in the store now, narrowed to the scopes of the run.
+"""Choose the credentials that sign a request: those of the session that is in the store now, narrowed to the run's scopes.
 
 Running programs use a new token from their next request on. Tokens leave this module only as signatures."""
 
@@ -80,8 +80,8 @@ class Signer:
         return self._require_authority()
 
     async def find_newer(self, refused: Authority) -> Authority | None:
-        """Return what to sign with after the deployment has refused `refused`: a newer session, or None if there is
-        none. Waits for a reset in progress. Raises SessionEnded."""
+        """Return the authority of a newer session after the deployment has refused `refused`, or None if there is none.
+        Waits for a reset in progress. Raises SessionEnded."""
         end = time.monotonic() + RESET_TIMEOUT
         while True:
             # Look for a reset before reading: a reset that ends between the two has already stored its session.

@@ -33,7 +33,7 @@ class _Plan:
 
 def reset_session(session: Session, profile: Profile, store: Store, progress: Progress) -> Session | None:
     """Reset the token of a session, store it, and return the new session. Gives its client the scopes and the end that
-    `profile` asks for, if the session may change them. Returns None if only a browser can do what is asked for.
+    `profile` asks for, if the session may change them. Returns None if only the browser flow can do that.
 
     Raises StoreError, before the reset, if the store cannot be written. Raises DeploymentError if the deployment is out:
     its sign-in page does not work then either."""
@@ -63,7 +63,7 @@ def reset_session(session: Session, profile: Profile, store: Store, progress: Pr
 
 
 def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan | None:
-    """Return what to do through the API. Returns None if the session may not, or if only the page can do what is asked for."""
+    """Return the changes to make through the API. Returns None if the session may not make them, or if only the page can."""
     client_id = session.credentials.client_id
     held = session.scopes
     if held is None and not any("assume:".startswith(scope[:7].rstrip("*")) for scope in session.asked):
@@ -73,7 +73,7 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
     confirmed = deployment.confirm(session.credentials)
     client_scopes = confirmed.client.scopes if confirmed.client else session.scopes
     held = confirmed.scopes or client_scopes or ()
-    # Scopes that were asked for before and not granted would not be granted now.
+    # Scopes that were requested before and not granted would not be granted now.
     if not all(covers(held, scope) or covers(session.asked, scope) for scope in profile.scopes):
         return None
     has_same_scopes = set(profile.scopes) == set(session.requested_scopes)
@@ -85,7 +85,7 @@ def _plan(session: Session, profile: Profile, deployment: Deployment) -> _Plan |
 
 
 def _list_deletion_scopes(session: Session) -> tuple[str, ...]:
-    """Return the scopes that were asked for besides the user's: the right to delete the client."""
+    """Return the scopes that were requested besides the user's: the right to delete the client."""
     return tuple(scope for scope in session.asked if scope not in session.requested_scopes)
 
 

@@ -40,7 +40,7 @@ _TIMEOUT = 4.0
 
 
 class _SignOut:
-    """A session to sign out of, and what became of its client. `is_dead` is true if the token no longer works, and `outcome`
+    """A session to sign out of, and the outcome for its client. `is_dead` is true if the token no longer works, and `outcome`
     is the sentence about that. Else there may be a `failure`."""
 
     def __init__(self, session: Session) -> None:

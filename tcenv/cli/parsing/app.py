@@ -1,5 +1,5 @@
-"""The full command line: Typer's commands, made from `declaration`. It reads what the plain reader leaves: what is wrong, and
-help for narrow terminals."""
+"""The full command line: Typer's commands, made from `declaration`. It takes the command lines
+that the plain reader leaves, explains wrong ones, and renders help for narrow terminals."""
 
 from __future__ import annotations
 

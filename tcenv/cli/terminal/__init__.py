@@ -1,1 +1,1 @@
-"""What people see on the terminal: messages, the progress of a sign-in, and how a command ends."""
+"""Print on the terminal: messages, the progress of a sign-in, and the end of a command."""

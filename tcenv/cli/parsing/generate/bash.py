@@ -1,4 +1,4 @@
-"""Completion for bash; `exec --` hands over to the command's own completion if bash-completion is loaded."""
+"""Completion for bash; after `exec --`, the command's own completion takes over if bash-completion is loaded."""
 
 from __future__ import annotations
 
