@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import random
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tcenv.deployment.scopes import covers
 from tcenv.sessions.expansions import decode, encode, leave_out
@@ -38,20 +39,29 @@ def test_roles_that_cover_each_other_are_not_both_left_out() -> None:
     assert leave_out(["a", "assume:x", "assume:y"], known) in (("assume:x",), ("assume:y",))
 
 
-def test_any_sets_stay_covered() -> None:
-    dice = random.Random(23)
-    for _ in range(2000):
-        names = ["assume:" + "".join(dice.choices("ab*", k=2)) for _ in range(3)]
-        pool = [*names, *("".join(dice.choices("ab*", k=dice.randint(1, 3))) for _ in range(6))]
-        held = tuple(dict.fromkeys(dice.sample(pool, 6)))
-        known: dict[str, tuple[str, ...]] = {}
-        for name in names:
-            if name in held:
-                true = dice.sample(pool, 3)
-                known |= decode([encode(name, true, held)], held)
-                assert all(covers(true, scope) or scope == name for scope in known[name])
-        asked = dice.sample(held, min(len(held), 4))
-        left = leave_out(asked, known)
-        assert set(left) <= set(asked)
-        carried = [*left, *(scope for role in left for scope in known.get(role, ()))]
-        assert all(covers(carried, scope) for scope in asked)
+_ROLES = st.sampled_from(["assume:" + a + b for a in "ab*" for b in "ab*"])
+_SCOPES = st.text("ab*", min_size=1, max_size=3)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[tuple[str, ...], dict[str, list[str]], list[str]]:
+    """Draw the scopes that a session holds, what each of its roles covers, and the scopes of a request."""
+    scopes = st.one_of(_ROLES, _SCOPES)
+    held = tuple(dict.fromkeys(draw(st.lists(scopes, min_size=4, max_size=6))))
+    some = st.lists(st.one_of(st.sampled_from(held), scopes), min_size=2, max_size=3)
+    expansions = {role: draw(some) for role in held if role.startswith("assume:")}
+    return held, expansions, list(draw(st.permutations(held)))[:4]
+
+
+@settings(max_examples=300)
+@given(requests())
+def test_any_sets_stay_covered(case: tuple[tuple[str, ...], dict[str, list[str]], list[str]]) -> None:
+    held, expansions, asked = case
+    known: dict[str, tuple[str, ...]] = {}
+    for role, expansion in expansions.items():
+        known |= decode([encode(role, expansion, held)], held)
+        assert all(covers(expansion, scope) or scope == role for scope in known[role])
+    left = leave_out(asked, known)
+    assert set(left) <= set(asked)
+    carried = [*left, *(scope for role in left for scope in known.get(role, ()))]
+    assert all(covers(carried, scope) for scope in asked)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import random
 import string
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from typing import Any
 import mohawk
 import pytest
 import taskcluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from taskcluster import utils
 
 from tcenv.deployment.patterns import MAX_HEADER_LENGTH
@@ -22,7 +23,9 @@ from tcenv.errors import UsageError
 from tcenv.sandbox import Sandbox
 from tests.world import find_session_file, login, make_env, read_session_fields, sign_in, tcenv
 
-PRINTABLE = [chr(code) for code in range(32, 127)]
+_LETTERS = string.ascii_letters
+_SLUG = _LETTERS + string.digits + "_-"
+_SCOPES = st.lists(st.text([chr(code) for code in range(32, 127)], min_size=1, max_size=60), max_size=25)
 TOKEN = "x" * 44
 # The scopes of a user who makes clients on the page.
 CREATE = "auth:create-client:mozilla-auth0/ad|Mozilla-LDAP|sandbox/*"
@@ -32,23 +35,29 @@ def to_datetime(seconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
-def test_credentials_equal_those_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    dice = random.Random(20261124)
-    alphabet = string.ascii_letters + string.digits + "_-"
-    for _ in range(1000):
-        client_id = "".join(dice.choices(string.ascii_letters + "!@/:.+|_-", k=dice.randint(1, 120)))
-        token = "".join(dice.choices(alphabet, k=dice.randint(22, 66)))
-        scopes = ["".join(dice.choices(PRINTABLE, k=dice.randint(1, 60))) for _ in range(dice.randint(0, 25))]
-        start = dice.randint(0, 4_000_000_000)
-        expires = start + dice.randint(-100, LONGEST_LIFETIME)
-        halves = ["".join(dice.choices(alphabet, k=22)) for _ in range(2)]
-        handed = iter(halves)
-        monkeypatch.setattr(utils, "slugId", lambda handed=handed: next(handed))
+@settings(max_examples=150)
+@given(
+    st.text(_LETTERS + "!@/:.+|_-", min_size=1, max_size=120),
+    st.text(_SLUG, min_size=22, max_size=66),
+    _SCOPES,
+    st.integers(0, 4_000_000_000),
+    st.integers(-100, LONGEST_LIFETIME),
+    st.text(_SLUG, min_size=44, max_size=44),
+)
+def test_credentials_equal_those_of_the_library(
+    client_id: str, token: str, scopes: list[str], start: int, lifetime: int, seed: str
+) -> None:
+    expires = start + lifetime
+    halves = iter((seed[:22], seed[22:]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "slugId", lambda: next(halves))
         theirs = taskcluster.createTemporaryCredentials(
             client_id, token, to_datetime(start), to_datetime(expires), list(scopes)
         )
-        ours = mint(client_id, token, scopes, start, expires, "".join(halves))
-        assert ours == (theirs["accessToken"].decode(), theirs["certificate"])
+    assert mint(client_id, token, scopes, start, expires, seed) == (
+        theirs["accessToken"].decode(),
+        theirs["certificate"],
+    )
 
 
 def test_seeds_are_unique_and_have_the_librarys_form() -> None:
@@ -108,13 +117,15 @@ def test_an_invalid_scope_is_refused() -> None:
 def test_only_covered_scopes_are_removed() -> None:
     assert remove_covered(["queue:*", "queue:a", "queue:a:*", "b", "b", "queue:*"]) == ("queue:*", "b")
     assert remove_covered(["a*", "a", "ab*", "*"]) == ("*",)
-    dice = random.Random(1)
-    for _ in range(500):
-        scopes = ["".join(dice.choices("ab*", k=dice.randint(1, 4))) for _ in range(dice.randint(0, 8))]
-        kept = remove_covered(scopes)
-        assert set(kept) <= set(scopes)
-        assert all(covers(kept, scope) for scope in scopes)
-        assert not any(covers([other for other in kept if other != scope], scope) for scope in kept)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text("ab*", min_size=1, max_size=4), max_size=8))
+def test_what_stays_covers_all_and_is_covered_by_no_other(scopes: list[str]) -> None:
+    kept = remove_covered(scopes)
+    assert set(kept) <= set(scopes)
+    assert all(covers(kept, scope) for scope in scopes)
+    assert not any(covers([other for other in kept if other != scope], scope) for scope in kept)
 
 
 def parse_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
