@@ -20,9 +20,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 # What a shell makes of the statements does not depend on the page.
-@pytest.mark.parametrize(
-    ("name", "flow"), [("bash", "create"), ("zsh", "new"), ("fish", "create"), ("sh", "new"), ("tcsh", "create")]
-)
+@pytest.mark.parametrize(("name", "flow"), [("bash", "create"), ("zsh", "new"), ("fish", "create")])
 @pytest.mark.deployment(user=HOSTILE_USER)
 def test_a_sign_in_through_chromium_reaches_the_shell(
     name: str, flow: str, tmp_path: Path, deployment: Sandbox

@@ -95,7 +95,7 @@ def test_a_subshell_with_a_trace_in_its_start_up_file(
         assert not [name for name in inner if name.lower().startswith("__tcenv")]
         assert token not in terminal.read_screen()
         # The shell goes on tracing, and shows the command that wrote the environment.
-        traced = [line for line in terminal.read_screen().splitlines() if "dump.py" in line]
+        traced = [line for line in terminal.read_screen().splitlines() if "dump.pl" in line]
         assert len(traced) >= 2, terminal.read_screen()
 
 

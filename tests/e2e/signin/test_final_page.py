@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 
 from tcenv.deployment.credentials import Credentials
 from tcenv.portholder.callback_request import Navigation
@@ -41,19 +41,30 @@ BAD = Outcome(
 )
 
 
-@pytest.fixture
-def context(tmp_path: Path) -> Iterator[BrowserContext]:
-    """Return a Chromium whose profile is on disk, like a person's."""
+def launch_with_profile(playwright: Playwright, profile: Path) -> BrowserContext:
+    """Start a Chromium whose profile is on disk, like a person's."""
+    context = playwright.chromium.launch_persistent_context(
+        profile, executable_path=require("chromium"), args=["--no-sandbox"]
+    )
+    context.add_init_script(
+        "window.violations = [];"
+        "addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective))"
+    )
+    return context
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=require("chromium"), args=["--no-sandbox"]
-        )
-        context.add_init_script(
-            "window.violations = [];"
-            "addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective))"
-        )
-        yield context
-        context.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def context(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """Run a Chromium for the tests of this module."""
+    context = launch_with_profile(playwright, tmp_path_factory.mktemp("chromium"))
+    yield context
+    context.close()
 
 
 @pytest.fixture
@@ -142,8 +153,9 @@ def test_going_back_does_not_lead_to_the_token(context: BrowserContext, deployme
 
 
 def test_chromiums_history_does_not_offer_the_token(
-    context: BrowserContext, deployment_page: str, tmp_path: Path
+    playwright: Playwright, deployment_page: str, tmp_path: Path
 ) -> None:
+    context = launch_with_profile(playwright, tmp_path / "profile")
     page = context.new_page()
     profile = tmp_path / "profile" / "Default"
 
