@@ -55,7 +55,9 @@ def import_xonsh() -> ModuleType:
         "prompt.env",
         "shells.base_shell",
     ):
-        importlib.import_module(f"xonsh.{module}")
+        # Older versions have other modules.
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(f"xonsh.{module}")
     return importlib.import_module("xonsh.main")
 
 
