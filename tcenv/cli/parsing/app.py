@@ -68,7 +68,9 @@ class _Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        if not self.invoke_without_command and not getattr(ctx, "_protected_args", getattr(ctx, "protected_args", ())):
+        # click renamed it, and warns of the old name.
+        name = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"
+        if not self.invoke_without_command and not getattr(ctx, name, ()):
             raise usage_errors.describe_missing_command(ctx.command_path)
         return super().invoke(ctx)
 
